@@ -1,0 +1,64 @@
+//! The catalog: a name's pointer to the metadata file that is current.
+//! Backends differ; what they promise doesn't (one conformance suite runs over all).
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use super::Result;
+use super::control::Lease;
+use crate::domain::TableName;
+
+/// Where a table stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    pub metadata_location: String,
+}
+
+/// One pointer's move: from `expected` (None: the table must not exist) to `new` (None: drop).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swap {
+    pub table: TableName,
+    pub expected: Option<String>,
+    pub new: Option<String>,
+}
+
+/// What must hold in the very transaction that moves the pointers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// The lease is still held by this holder in this generation (I8). Its expiry is not asked:
+    /// a holder that nobody has displaced may still publish.
+    Lease(Lease),
+}
+
+/// What became of a swap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SwapOutcome {
+    /// All pointers moved.
+    Swapped,
+    /// None moved; this table's pointer stood elsewhere.
+    Moved(TableName),
+    /// None moved; this guard did not hold.
+    GuardFailed(Guard),
+}
+
+/// A catalog of tables: names to metadata files, with an atomic compare-and-swap over several.
+#[async_trait]
+pub trait Catalog: Debug + Send + Sync {
+    async fn load(&self, table: &TableName) -> Result<Option<Pointer>>;
+
+    /// All tables, sorted by name. Views of other engines are skipped.
+    async fn list(&self) -> Result<Vec<TableName>>;
+
+    /// All namespaces, sorted: declared ones and those of tables.
+    async fn namespaces(&self) -> Result<Vec<String>>;
+
+    /// Declares a namespace; no error when it exists.
+    async fn create_namespace(&self, namespace: &str) -> Result<()>;
+
+    /// Moves all pointers or none, with the guards checked in the same transaction.
+    ///
+    /// `Unavailable` means that the outcome is unknown: the caller must look before it goes on
+    /// (I5). Every other error means that nothing moved.
+    async fn swap(&self, swaps: &[Swap], guards: &[Guard]) -> Result<SwapOutcome>;
+}

@@ -1,0 +1,157 @@
+//! The one commit path: a set of changes to tables becomes visible together or not at all.
+//!
+//! 1. load each table's pointer afresh and check each change against it;
+//! 2. write manifests, manifest lists and metadata files under new names;
+//! 3. swap all pointers, with the guards, in one transaction of the catalog; when one has moved,
+//!    start again at 1, with jitter.
+//!
+//! Keeps I1 (offsets in the commit of their rows), I2 (ledger rebuilt from the fresh base),
+//! I3 (expected positions checked on the fresh base), I5 (unknown outcomes are looked up), I8
+//! (guards), I10 (manifests merged, metadata log bounded).
+
+use std::collections::BTreeMap;
+
+use iceberg::spec::{DataFile, Schema, SortOrder, UnboundPartitionSpec};
+use uuid::Uuid;
+
+use super::Lake;
+use super::catalog::Guard;
+use crate::domain::{OffsetRange, Position, SourcePartition, TableName};
+
+/// A set of changes that become visible together.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Names this commit in every snapshot's summary (`frazil.commit-id`), so that an unknown
+    /// outcome can be looked up (I5). Use a fresh one for each attempt at new work.
+    pub id: Uuid,
+    pub changes: Vec<TableChange>,
+    pub guards: Vec<Guard>,
+}
+
+/// What happens to one table.
+#[derive(Clone, Debug)]
+pub struct TableChange {
+    pub table: TableName,
+    /// Makes the table in this commit when it does not exist.
+    pub create: Option<NewTable>,
+    pub files: FileChange,
+    pub set_properties: BTreeMap<String, String>,
+    pub remove_properties: Vec<String>,
+    /// A schema that replaces the current one (field ids must already be the table's).
+    pub schema: Option<Schema>,
+    /// Goes into the snapshot's summary beside the counts.
+    pub summary: BTreeMap<String, String>,
+    /// Moves of the ledger that this table carries (I1, I3).
+    pub ledger: Vec<LedgerMove>,
+    /// The snapshot that must be current (None in the inner option: no snapshot yet).
+    pub expected_snapshot: Option<Option<i64>>,
+    /// The table that must be meant: a table dropped and made again has another uuid.
+    pub expected_uuid: Option<Uuid>,
+}
+
+impl TableChange {
+    /// A change of `table` that does nothing yet.
+    pub fn new(table: TableName, files: FileChange) -> Self {
+        Self {
+            table,
+            create: None,
+            files,
+            set_properties: BTreeMap::new(),
+            remove_properties: Vec::new(),
+            schema: None,
+            summary: BTreeMap::new(),
+            ledger: Vec::new(),
+            expected_snapshot: None,
+            expected_uuid: None,
+        }
+    }
+}
+
+/// How a table that doesn't exist is made.
+#[derive(Clone, Debug)]
+pub struct NewTable {
+    pub schema: Schema,
+    pub partition: UnboundPartitionSpec,
+    pub sort_order: SortOrder,
+    pub properties: BTreeMap<String, String>,
+}
+
+/// What happens to a table's files.
+#[derive(Clone, Debug)]
+pub enum FileChange {
+    /// No new snapshot: properties, schema or creation only.
+    Nothing,
+    /// Adds files; an empty list makes an empty snapshot (an advance of offsets with no rows).
+    Append(Vec<DataFile>),
+    /// A logical change: these paths go, these files come.
+    Overwrite {
+        remove: Vec<String>,
+        add: Vec<DataFile>,
+    },
+    /// Everything goes, these files come (a full refresh). Give `expected_snapshot` with it, so
+    /// that files added meanwhile are not lost unseen.
+    OverwriteAll { add: Vec<DataFile> },
+    /// Same rows in other files (compaction): refused when a removed file is gone or has got
+    /// delete files meanwhile.
+    Replace {
+        remove: Vec<String>,
+        add: Vec<DataFile>,
+    },
+    /// Only removals.
+    Delete { remove: Vec<String> },
+}
+
+/// One partition's move in the ledger: commits only when the fresh base stands at `expected`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerMove {
+    pub source: SourcePartition,
+    pub topic: String,
+    /// None: the ledger must not know the partition yet.
+    pub expected: Option<Position>,
+    pub to: Position,
+    /// What was read, for the snapshot's summary; None when offsets were only set.
+    pub read: Option<OffsetRange>,
+    /// What Kafka no longer had (I6).
+    pub lost: Option<OffsetRange>,
+}
+
+/// What a commit left behind, table by table, in the order of the changes.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    pub tables: Vec<super::Table>,
+    /// How often the swap had to be tried.
+    pub attempts: u32,
+}
+
+/// Why a commit did not happen, or that nobody knows yet.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The ledger stands elsewhere: this writer is a zombie or replays. Drop the batch, re-seek.
+    #[error(
+        "{table}: the ledger stands at {found:?} for {source_partition}, this batch started from {expected:?}"
+    )]
+    Fenced {
+        table: TableName,
+        source_partition: SourcePartition,
+        expected: Option<Position>,
+        found: Option<Position>,
+    },
+    /// The base is not what the change was planned on: plan again.
+    #[error("{table}: {reason}")]
+    Stale { table: TableName, reason: String },
+    /// A guard did not hold: whoever planned this has been displaced (I8).
+    #[error("the lease {0:?} is no longer held as planned")]
+    Displaced(Guard),
+    /// Still unknown after looking (I5): the files must be left to orphan removal, and the caller
+    /// must look at the ledger before it commits anything else.
+    #[error("it is not known whether commit {id} took place: {cause}")]
+    Unknown { id: Uuid, cause: super::Error },
+    /// Nothing took place.
+    #[error(transparent)]
+    Failed(#[from] super::Error),
+}
+
+/// Runs a commit; see the module.
+pub async fn run(_lake: &Lake, _commit: &Commit) -> Result<Committed, CommitError> {
+    todo!("the lake helper writes this")
+}

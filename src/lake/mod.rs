@@ -1,0 +1,50 @@
+//! The lake: Iceberg tables on an object store behind a catalog, and the one commit path.
+//! Everything that changes a table goes through [`Lake::commit`] (invariant I2).
+
+pub mod catalog;
+pub mod commit;
+pub mod control;
+mod error;
+pub mod store;
+pub mod table;
+pub mod writer;
+
+pub use error::{Error, ErrorKind, Result};
+pub use table::Table;
+
+use std::sync::Arc;
+
+use crate::domain::TableName;
+use crate::seams::{Clock, Entropy};
+
+/// An opened lake: cheap to clone, shared by all roles of a process.
+#[derive(Clone, Debug)]
+pub struct Lake {
+    pub catalog: Arc<dyn catalog::Catalog>,
+    pub control: Arc<dyn control::Control>,
+    pub store: store::Store,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    /// Where new tables are placed: `<warehouse>/<namespace>/<name>`, with no slash at its end.
+    pub warehouse: String,
+}
+
+impl Lake {
+    /// The table as the catalog points to it now. `NotFound` when there is none.
+    pub async fn table(&self, name: &TableName) -> Result<Table> {
+        let pointer = self
+            .catalog
+            .load(name)
+            .await?
+            .ok_or_else(|| Error::not_found(format!("there is no table {name}")))?;
+        Table::read(&self.store, name, &pointer.metadata_location).await
+    }
+
+    /// Makes a set of changes visible together or not at all; see [`commit`].
+    pub async fn commit(
+        &self,
+        commit: &commit::Commit,
+    ) -> std::result::Result<commit::Committed, commit::CommitError> {
+        commit::run(self, commit).await
+    }
+}

@@ -1,0 +1,76 @@
+//! A table as loaded at one moment: its metadata, immutable, and where it came from.
+
+use std::sync::Arc;
+
+use iceberg::spec::{TableMetadata, TableMetadataRef};
+
+use super::store::Store;
+use super::{Error, Result};
+use crate::domain::{Ledger, TableName};
+
+/// A loaded table. Cheap to clone; never changes: load again to see others' commits.
+#[derive(Clone, Debug)]
+pub struct Table {
+    name: TableName,
+    metadata: TableMetadataRef,
+    metadata_location: String,
+    store: Store,
+}
+
+impl Table {
+    pub fn new(
+        store: Store,
+        name: TableName,
+        metadata: TableMetadataRef,
+        metadata_location: String,
+    ) -> Self {
+        Self {
+            name,
+            metadata,
+            metadata_location,
+            store,
+        }
+    }
+
+    /// Reads the metadata file. `Corrupt` when it can't be parsed.
+    pub async fn read(store: &Store, name: &TableName, metadata_location: &str) -> Result<Self> {
+        let bytes = store.read(metadata_location).await?;
+        let metadata: TableMetadata = serde_json::from_slice(&bytes).map_err(|error| {
+            Error::corrupt(format!(
+                "the metadata of {name} at {metadata_location} can't be read: {error}"
+            ))
+        })?;
+        Ok(Self::new(
+            store.clone(),
+            name.clone(),
+            Arc::new(metadata),
+            metadata_location.to_owned(),
+        ))
+    }
+
+    pub fn name(&self) -> &TableName {
+        &self.name
+    }
+
+    pub fn metadata(&self) -> &TableMetadataRef {
+        &self.metadata
+    }
+
+    pub fn metadata_location(&self) -> &str {
+        &self.metadata_location
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The ledger in the table's properties; empty when there is none. `Corrupt` when it can't be
+    /// read, which is never "start over" (I1).
+    pub fn ledger(&self) -> Result<Ledger> {
+        match self.metadata.properties().get(Ledger::PROPERTY) {
+            None => Ok(Ledger::default()),
+            Some(text) => Ledger::from_json(text)
+                .map_err(|reason| Error::corrupt(format!("table {}: {reason}", self.name))),
+        }
+    }
+}

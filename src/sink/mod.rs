@@ -1,0 +1,3 @@
+//! The sink: records of a topic become rows of an event table, each exactly once.
+
+pub mod source;
