@@ -5,10 +5,18 @@
 //! `cli → runtime → {sink | jobs | upkeep | wire | ops} → query → {lake | declare} →
 //! {config | telemetry | seams} → domain`.
 
+pub mod cli;
 pub mod config;
 pub mod declare;
 pub mod domain;
+pub mod generate;
+pub mod jobs;
 pub mod lake;
+pub mod ops;
 pub mod query;
+pub mod runtime;
 pub mod seams;
 pub mod sink;
+pub mod telemetry;
+pub mod upkeep;
+pub mod wire;

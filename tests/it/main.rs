@@ -1,1 +1,3 @@
-
+//! The integration tests, one binary (each extra one would link DataFusion again).
+//! Tests that need Apache Kafka, Postgres or the S3 server are `#[ignore]`d with the reason;
+//! `./test` starts these parts and runs everything.

@@ -1,0 +1,1 @@
+//! The demo's events: realistic, seeded, the same bytes for the same seed.

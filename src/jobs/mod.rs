@@ -1,0 +1,1 @@
+//! Curated tables: when a model runs, and how its result is published.

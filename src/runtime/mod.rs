@@ -1,0 +1,1 @@
+//! Composes a process from its configuration and supervises its services.

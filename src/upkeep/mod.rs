@@ -1,0 +1,1 @@
+//! Upkeep: expiry, orphan removal, old metadata.
