@@ -1,3 +1,9 @@
 //! The integration tests, one binary (each extra one would link DataFusion again).
 //! Tests that need Apache Kafka, Postgres or the S3 server are `#[ignore]`d with the reason;
 //! `./test` starts these parts and runs everything.
+
+#[allow(
+    dead_code,
+    reason = "not every part is used yet by every build of the tests"
+)]
+mod parts;
