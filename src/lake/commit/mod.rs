@@ -41,12 +41,18 @@ pub struct TableChange {
     pub schema: Option<Schema>,
     /// Goes into the snapshot's summary beside the counts.
     pub summary: BTreeMap<String, String>,
-    /// Moves of the ledger that this table carries (I1, I3).
+    /// Moves of the ledger that this table carries (I1, I3). Refused as `Stale` when the table's
+    /// ledger was written by a snapshot that is no ancestor of the current one: someone rolled
+    /// the table back, and rows that the ledger counts are gone.
+    /// With [`FileChange::Nothing`] only offsets are set (`read` and `lost` are None).
     pub ledger: Vec<LedgerMove>,
     /// The snapshot that must be current (None in the inner option: no snapshot yet).
     pub expected_snapshot: Option<Option<i64>>,
     /// The table that must be meant: a table dropped and made again has another uuid.
     pub expected_uuid: Option<Uuid>,
+    /// The schema that must be current: give it with `schema`, else two that evolve at once give
+    /// one field id to two columns.
+    pub expected_schema: Option<i32>,
 }
 
 impl TableChange {
@@ -63,6 +69,7 @@ impl TableChange {
             ledger: Vec::new(),
             expected_snapshot: None,
             expected_uuid: None,
+            expected_schema: None,
         }
     }
 }
