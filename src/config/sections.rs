@@ -1,0 +1,187 @@
+//! The sections of the configuration as types. What each key means stands here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::secret::{Secret, redact_settings};
+
+/// A process's configuration, complete and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file it came from; relative paths in it are relative to its folder.
+    pub file: PathBuf,
+    pub lake: LakeConfig,
+    pub source: SourceConfig,
+    pub streams: StreamsConfig,
+    pub models: ModelsConfig,
+    pub wire: WireConfig,
+    pub query: QueryConfig,
+    pub upkeep: UpkeepConfig,
+    pub ops: OpsConfig,
+    pub telemetry: TelemetryConfig,
+}
+
+/// `[lake]`: where tables live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LakeConfig {
+    /// URL with no slash at its end: `file:///abs/path` (a folder was given) or `s3://bucket/prefix`.
+    pub warehouse: String,
+    /// The catalog's name inside its database, what pyiceberg calls the catalog.
+    pub name: String,
+    pub catalog: CatalogConfig,
+    pub s3: S3Config,
+}
+
+impl LakeConfig {
+    /// The warehouse's folder, when it is a local one.
+    pub fn warehouse_folder(&self) -> Option<PathBuf> {
+        self.warehouse.strip_prefix("file://").map(PathBuf::from)
+    }
+}
+
+/// `lake.catalog`: the database of catalog and control store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CatalogConfig {
+    /// `sqlite:///abs/file` or `sqlite:file`: one machine.
+    Sqlite(PathBuf),
+    /// `postgres://user:password@host:5432/database`: several processes. Holds a password.
+    Postgres(Secret),
+}
+
+/// `[lake.s3]`; all optional: what is missing is taken from the usual AWS places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct S3Config {
+    pub endpoint: Option<String>,
+    pub region: Option<String>,
+    pub access_key_id: Option<String>,
+    pub secret_access_key: Option<Secret>,
+    pub session_token: Option<Secret>,
+    /// `http://host/bucket/key` instead of `http://bucket.host/key`.
+    pub path_style: bool,
+}
+
+/// `[source]`: where events come from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SourceConfig {
+    Kafka {
+        brokers: String,
+        /// librdkafka settings, as they are.
+        settings: BTreeMap<String, String>,
+    },
+    /// The embedded log: one SQLite file.
+    Embedded { path: PathBuf },
+}
+
+impl fmt::Debug for SourceConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kafka { brokers, settings } => f
+                .debug_struct("Kafka")
+                .field("brokers", brokers)
+                .field("settings", &redact_settings(settings))
+                .finish(),
+            Self::Embedded { path } => f.debug_struct("Embedded").field("path", path).finish(),
+        }
+    }
+}
+
+/// `[streams]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamsConfig {
+    pub folder: PathBuf,
+    /// Takes the place of every stream's own commit interval (a demo wants it short).
+    pub commit_interval: Option<Duration>,
+}
+
+/// `[models]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelsConfig {
+    pub folder: PathBuf,
+    /// Runs at the same time, at most.
+    pub concurrency: usize,
+    /// Takes the place of every schedule (a demo wants it short).
+    pub every: Option<Duration>,
+    /// A run that takes longer is cancelled and fails.
+    pub timeout: Duration,
+    /// Tries of one run after trouble that may pass, the first included.
+    pub attempts: usize,
+    /// Ended runs kept of each model.
+    pub keep_runs: usize,
+}
+
+/// `[wire]`: the Postgres wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireConfig {
+    /// Loopback unless told otherwise.
+    pub listen: SocketAddr,
+    pub max_connections: usize,
+    /// For users that name none of their own; None: no limit.
+    pub statement_timeout: Option<Duration>,
+    /// Nobody else can log in: there is no anonymous user.
+    pub users: Vec<UserConfig>,
+}
+
+/// One of `[[wire.users]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserConfig {
+    pub name: String,
+    /// `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>`, what `frazil passwd` prints.
+    /// Not the password, yet enough to test guesses against: it is kept out of logs.
+    pub verifier: Secret,
+    pub access: UserAccess,
+    pub statement_timeout: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserAccess {
+    Read,
+    /// Models may be created, refreshed, altered and dropped too.
+    Write,
+}
+
+/// `[query]`: limits of the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryConfig {
+    pub memory_bytes: u64,
+    /// None: the system's temporary folder.
+    pub spill_folder: Option<PathBuf>,
+    pub spill_bytes: u64,
+    pub threads: usize,
+}
+
+/// `[upkeep]`: expiry and orphan removal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpkeepConfig {
+    pub interval: Duration,
+    /// All snapshots younger than this stay.
+    pub keep_all: Duration,
+    /// Up to this age the newest of each hour stays.
+    pub keep_hourly: Duration,
+    /// Up to this age the newest of each day stays; older ones go.
+    pub keep_daily: Duration,
+    /// A file younger than this is never deleted (I9).
+    pub safety_age: Duration,
+}
+
+/// `[ops]`: health and metrics over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpsConfig {
+    pub listen: SocketAddr,
+}
+
+/// `[telemetry]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TelemetryConfig {
+    pub format: LogFormat,
+    /// `info`, `frazil::sink=debug,info` and the like.
+    pub filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
