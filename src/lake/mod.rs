@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod commit;
 pub mod control;
 mod error;
+pub mod manifests;
 pub mod store;
 pub mod table;
 pub mod writer;

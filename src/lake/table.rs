@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use iceberg::spec::{TableMetadata, TableMetadataRef};
+use iceberg::spec::{Manifest, ManifestFile, ManifestList, Snapshot, TableMetadataRef};
 
 use super::store::Store;
 use super::{Error, Result};
@@ -32,20 +32,27 @@ impl Table {
         }
     }
 
-    /// Reads the metadata file. `Corrupt` when it can't be parsed.
+    /// Reads the metadata file, or takes it from the cache. `Corrupt` when it can't be parsed.
     pub async fn read(store: &Store, name: &TableName, metadata_location: &str) -> Result<Self> {
-        let bytes = store.read(metadata_location).await?;
-        let metadata: TableMetadata = serde_json::from_slice(&bytes).map_err(|error| {
-            Error::corrupt(format!(
-                "the metadata of {name} at {metadata_location} can't be read: {error}"
-            ))
-        })?;
+        let metadata = store.manifests().metadata(store, metadata_location).await?;
         Ok(Self::new(
             store.clone(),
             name.clone(),
-            Arc::new(metadata),
+            metadata,
             metadata_location.to_owned(),
         ))
+    }
+
+    /// A snapshot's manifests, from the cache when they were read before.
+    pub async fn manifest_list(&self, snapshot: &Snapshot) -> Result<Arc<ManifestList>> {
+        let version = self.metadata.format_version();
+        let cache = self.store.manifests();
+        cache.list(&self.store, snapshot, version).await
+    }
+
+    /// A manifest's entries, sequence numbers filled in, from the cache when read before.
+    pub async fn manifest(&self, file: &ManifestFile) -> Result<Arc<Manifest>> {
+        self.store.manifests().manifest(&self.store, file).await
     }
 
     pub fn name(&self) -> &TableName {

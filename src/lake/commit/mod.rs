@@ -46,6 +46,14 @@ pub struct TableChange {
     /// the table back, and rows that the ledger counts are gone.
     /// With [`FileChange::Nothing`] only offsets are set (`read` and `lost` are None).
     pub ledger: Vec<LedgerMove>,
+    /// Goes on after somebody rolled the table back behind its ledger: without it such a ledger
+    /// stops every commit that moves it (I1). Only for an operator's explicit word.
+    pub accept_rollback: bool,
+    /// Snapshots that go (thinning, expiry); one that a branch or tag needs is refused. Their files
+    /// stay: upkeep deletes by reachability (I9).
+    pub remove_snapshots: Vec<i64>,
+    /// Tags to set on a snapshot, or (None) to remove.
+    pub tags: BTreeMap<String, Option<i64>>,
     /// The snapshot that must be current (None in the inner option: no snapshot yet).
     pub expected_snapshot: Option<Option<i64>>,
     /// The table that must be meant: a table dropped and made again has another uuid.
@@ -67,6 +75,9 @@ impl TableChange {
             schema: None,
             summary: BTreeMap::new(),
             ledger: Vec::new(),
+            accept_rollback: false,
+            remove_snapshots: Vec::new(),
+            tags: BTreeMap::new(),
             expected_snapshot: None,
             expected_uuid: None,
             expected_schema: None,

@@ -1,0 +1,189 @@
+//! What is immutable is read once: table metadata, manifest lists and manifests, by their place.
+//! Bounded by bytes. Must never hold what can change under its name, so a catalog's pointers are
+//! not kept here.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use iceberg::spec::{
+    FormatVersion, Manifest, ManifestEntry, ManifestFile, ManifestList, ManifestStatus, Snapshot,
+    TableMetadata, TableMetadataRef,
+};
+use moka::future::Cache;
+
+use super::store::Store;
+use super::{Error, ErrorKind, Result};
+
+/// A parsed manifest takes about this much more memory than its file.
+const MANIFEST_GROWTH: u64 = 4;
+const INITIAL_SEQUENCE_NUMBER: i64 = 0;
+
+/// Parsed metadata files, manifest lists and manifests of one [`Store`].
+pub struct ManifestCache {
+    entries: Cache<String, Entry>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    bytes: u64,
+    value: Value,
+}
+
+#[derive(Clone)]
+enum Value {
+    Metadata(TableMetadataRef),
+    List(Arc<ManifestList>),
+    Manifest(Arc<Manifest>),
+}
+
+impl fmt::Debug for ManifestCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManifestCache")
+            .field("entries", &self.entries.entry_count())
+            .field("weighted_bytes", &self.entries.weighted_size())
+            .finish()
+    }
+}
+
+impl ManifestCache {
+    pub(super) fn new(max_bytes: u64) -> Self {
+        let entries = Cache::builder()
+            .max_capacity(max_bytes)
+            .weigher(|key: &String, entry: &Entry| {
+                u32::try_from(entry.bytes + key.len() as u64).unwrap_or(u32::MAX)
+            })
+            .build();
+        Self { entries }
+    }
+
+    /// A metadata file. `Corrupt` when it can't be parsed.
+    pub async fn metadata(&self, store: &Store, location: &str) -> Result<TableMetadataRef> {
+        let load = async {
+            let bytes = store.read(location).await?;
+            let metadata = parse_metadata(store, location, &bytes).await?;
+            Ok(Entry {
+                bytes: bytes.len() as u64 * 2,
+                value: Value::Metadata(Arc::new(metadata)),
+            })
+        };
+        match self.entry(location, load).await? {
+            Value::Metadata(metadata) => Ok(metadata),
+            _ => Err(confused(location)),
+        }
+    }
+
+    /// Remembers a metadata file that this process wrote itself.
+    #[expect(dead_code, reason = "the commit path comes next")]
+    pub(super) async fn put_metadata(&self, location: &str, bytes: u64, value: TableMetadataRef) {
+        let entry = Entry {
+            bytes: bytes * 2,
+            value: Value::Metadata(value),
+        };
+        self.entries.insert(location.to_owned(), entry).await;
+    }
+
+    /// A snapshot's manifest list. `Corrupt` when it can't be parsed.
+    pub async fn list(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        version: FormatVersion,
+    ) -> Result<Arc<ManifestList>> {
+        let location = snapshot.manifest_list();
+        let load = async {
+            let bytes = store.read(location).await?;
+            let list = ManifestList::parse_with_version(&bytes, version)
+                .map_err(|error| unreadable("manifest list", location, error))?;
+            Ok(Entry {
+                bytes: bytes.len() as u64 * MANIFEST_GROWTH,
+                value: Value::List(Arc::new(list)),
+            })
+        };
+        match self.entry(location, load).await? {
+            Value::List(list) => Ok(list),
+            _ => Err(confused(location)),
+        }
+    }
+
+    /// A manifest, with what its entries inherit from the list filled in. `Corrupt` when it can't
+    /// be parsed.
+    pub async fn manifest(&self, store: &Store, file: &ManifestFile) -> Result<Arc<Manifest>> {
+        let location = file.manifest_path.as_str();
+        let load = async {
+            let bytes = store.read(location).await?;
+            let parsed = Manifest::parse_avro(&bytes)
+                .map_err(|error| unreadable("manifest", location, error))?;
+            Ok(Entry {
+                bytes: bytes.len() as u64 * MANIFEST_GROWTH,
+                value: Value::Manifest(Arc::new(inherit(parsed, file))),
+            })
+        };
+        match self.entry(location, load).await? {
+            Value::Manifest(manifest) => Ok(manifest),
+            _ => Err(confused(location)),
+        }
+    }
+
+    /// Loads once for all who ask at the same time; an error is not kept.
+    async fn entry(
+        &self,
+        location: &str,
+        load: impl Future<Output = Result<Entry>>,
+    ) -> Result<Value> {
+        match self.entries.try_get_with_by_ref(location, load).await {
+            Ok(entry) => Ok(entry.value),
+            Err(shared) => Err(Error::new(shared.kind(), shared.to_string()).with_source(shared)),
+        }
+    }
+}
+
+async fn parse_metadata(store: &Store, location: &str, bytes: &Bytes) -> Result<TableMetadata> {
+    // Another engine may have compressed it; iceberg's reader knows how.
+    let parsed = if bytes.starts_with(&[0x1f, 0x8b]) {
+        TableMetadata::read_from(&store.file_io(), location)
+            .await
+            .map_err(|error| error.to_string())
+    } else {
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    };
+    parsed.map_err(|reason| {
+        Error::corrupt(format!(
+            "the metadata file {location} can't be read: {reason}"
+        ))
+    })
+}
+
+fn unreadable(what: &str, location: &str, error: iceberg::Error) -> Error {
+    Error::corrupt(format!("the {what} {location} can't be read: {error}")).with_source(error)
+}
+
+fn confused(location: &str) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        format!("{location} is named as files of two kinds"),
+    )
+}
+
+/// Entries leave out what they share with their manifest (Iceberg's inheritance rules of v2).
+fn inherit(manifest: Manifest, file: &ManifestFile) -> Manifest {
+    let (entries, metadata) = manifest.into_parts();
+    let entries = entries
+        .into_iter()
+        .map(Arc::unwrap_or_clone)
+        .map(|mut entry: ManifestEntry| {
+            entry.snapshot_id.get_or_insert(file.added_snapshot_id);
+            if entry.status == ManifestStatus::Added
+                || file.sequence_number == INITIAL_SEQUENCE_NUMBER
+            {
+                entry.sequence_number.get_or_insert(file.sequence_number);
+                entry
+                    .file_sequence_number
+                    .get_or_insert(file.sequence_number);
+            }
+            entry
+        })
+        .collect();
+    Manifest::new(metadata, entries)
+}
