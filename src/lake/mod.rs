@@ -4,6 +4,7 @@
 pub mod catalog;
 pub mod commit;
 pub mod control;
+pub mod database;
 mod error;
 pub mod manifests;
 pub mod store;

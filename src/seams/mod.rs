@@ -3,6 +3,8 @@
 
 mod clock;
 mod entropy;
+mod manual_clock;
 
 pub use clock::{Clock, SystemClock};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};
+pub use manual_clock::ManualClock;

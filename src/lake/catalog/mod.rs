@@ -1,12 +1,15 @@
 //! The catalog: a name's pointer to the metadata file that is current.
 //! Backends differ; what they promise doesn't (one conformance suite runs over all).
 
+pub mod memory;
+
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use super::Result;
 use super::control::Lease;
+use super::{Error, Result};
 use crate::domain::TableName;
 
 /// Where a table stands.
@@ -58,7 +61,45 @@ pub trait Catalog: Debug + Send + Sync {
 
     /// Moves all pointers or none, with the guards checked in the same transaction.
     ///
+    /// Guards are asked first. At most one swap for each table.
+    ///
     /// `Unavailable` means that the outcome is unknown: the caller must look before it goes on
-    /// (I5). Every other error means that nothing moved.
+    /// (I5). Every other error means that nothing moved; a database that was away before anything
+    /// could have moved is a `Conflict`: load again (which says whether it is still away).
     async fn swap(&self, swaps: &[Swap], guards: &[Guard]) -> Result<SwapOutcome>;
+}
+
+/// What no backend can carry out: two moves of one table, or a move from nothing to nothing.
+pub(crate) fn check_swaps(swaps: &[Swap]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for swap in swaps {
+        if !seen.insert(&swap.table) {
+            return Err(Error::invalid(format!(
+                "{} is in one commit twice",
+                swap.table
+            )));
+        }
+        if swap.expected.is_none() && swap.new.is_none() {
+            return Err(Error::invalid(format!(
+                "{} can be neither made nor dropped: there is no metadata location",
+                swap.table
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Swaps by table name: every writer takes row locks in this order, so that two never wait for
+/// each other.
+pub(crate) fn in_order(swaps: &[Swap]) -> Vec<&Swap> {
+    let mut swaps: Vec<&Swap> = swaps.iter().collect();
+    swaps.sort_by(|a, b| a.table.cmp(&b.table));
+    swaps
+}
+
+/// A namespace must be one that a [`TableName`] can have.
+pub(crate) fn check_namespace(namespace: &str) -> Result<()> {
+    TableName::new(namespace, "t")
+        .map(|_| ())
+        .map_err(|_| Error::invalid(format!("{namespace:?} can't be a namespace: letters, digits and _, the first no digit, at most 63")))
 }

@@ -2,12 +2,15 @@
 //! Leases, runs, models that psql made, streams as last seen. In the catalog's own database, its
 //! schema versioned and migrated.
 
+pub(crate) mod lease;
+pub mod memory;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::Result;
+use super::{Error, Result};
 
 /// A lease as it was granted. `generation` rises with every grant to another holder, so that a
 /// holder that slept is told from its successor (I8).
@@ -104,4 +107,14 @@ pub trait Control: Debug + Send + Sync {
     /// Inserts or replaces by (stream, topic_id, partition).
     async fn put_stream_status(&self, status: &[StreamStatus]) -> Result<()>;
     async fn stream_status(&self) -> Result<Vec<StreamStatus>>;
+}
+
+/// What no backend may store: a lease without a name, without a holder, or over at once.
+pub(crate) fn check_lease_request(name: &str, holder: &str, ttl_ms: i64) -> Result<()> {
+    if name.is_empty() || holder.is_empty() || ttl_ms <= 0 {
+        return Err(Error::invalid(format!(
+            "a lease needs a name, a holder and a time above 0 ms; got {name:?}, {holder:?}, {ttl_ms} ms"
+        )));
+    }
+    Ok(())
 }
