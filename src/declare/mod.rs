@@ -1,5 +1,98 @@
 //! What people declare: streams (`catalog/*.toml`) and models (`sql/*.sql`).
 //! Reads texts only: no catalog, no store, no network.
 
+pub(crate) mod layout;
 pub mod model;
 pub mod stream;
+mod stream_file;
+mod system_columns;
+mod types;
+
+#[cfg(test)]
+mod stream_tests;
+
+pub use stream_file::parse as parse_stream;
+pub use system_columns::{dead_letters_partition, dead_letters_schema, dead_letters_sort_order};
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, Problem, Problems};
+use stream::Stream;
+
+/// All streams of a folder, sorted by name; or all problems of all its files.
+pub fn load_streams(folder: &Path) -> Result<Vec<Stream>, Problems> {
+    let mut streams: Vec<Stream> = Vec::new();
+    let mut problems = Vec::new();
+    for file in files(folder, "toml")? {
+        match stream_file::load(&file) {
+            Ok(stream) => {
+                clashes(&streams, &stream, &file, &mut problems);
+                streams.push(stream);
+            }
+            Err(found) => problems.extend(found.0),
+        }
+    }
+    if problems.is_empty() {
+        Ok(streams)
+    } else {
+        Err(Problems(problems))
+    }
+}
+
+/// The streams of a configuration, with what it overrides in them.
+pub fn streams(config: &Config) -> Result<Vec<Stream>, Problems> {
+    let mut streams = load_streams(&config.streams.folder)?;
+    if let Some(interval) = config.streams.commit_interval {
+        for stream in &mut streams {
+            stream.commit_interval = interval;
+        }
+    }
+    Ok(streams)
+}
+
+/// What two streams can't share: a table is the ledger of one stream (I1), and a group splits a
+/// topic among its members.
+fn clashes(others: &[Stream], stream: &Stream, file: &Path, problems: &mut Vec<Problem>) {
+    let mut problem = |message: String| problems.push(Problem::of_file(file, message));
+    if stream.table == stream.dead_letters {
+        problem("table and dead_letters must be two tables".to_owned());
+    }
+    for other in others {
+        if stream.table == other.table {
+            problem(format!(
+                "the table {} is that of stream {} already",
+                stream.table, other.name
+            ));
+        }
+        if stream.group_id == other.group_id {
+            problem(format!(
+                "the group_id {} is that of stream {} already",
+                stream.group_id, other.name
+            ));
+        }
+        if stream.table == other.dead_letters || stream.dead_letters == other.table {
+            problem(format!(
+                "a table can't hold events of one stream and dead letters of another: {}, {}",
+                stream.name, other.name
+            ));
+        }
+    }
+}
+
+/// Files of a folder with this extension, sorted by name; hidden ones are left out.
+fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Problem> {
+    let unreadable =
+        |error: std::io::Error| Problem::of_file(folder, format!("can't be read: {error}"));
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.extension().is_some_and(|found| found == extension) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,14 +1,16 @@
 //! A stream's contract: topic, target table, columns, partitioning, order, commit rhythm.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use iceberg::spec::{Schema, SortOrder, UnboundPartitionSpec};
 
+use crate::config::redact_settings;
 use crate::domain::TableName;
 
 /// One file of `catalog/`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Stream {
     pub name: String,
     pub topic: String,
@@ -20,7 +22,8 @@ pub struct Stream {
     pub schema: Schema,
     pub partition: UnboundPartitionSpec,
     pub sort_order: SortOrder,
-    /// Old name → new name of columns, dotted for nested ones.
+    /// Old name → new name of columns, dotted for nested ones (`a.element.x` in a list,
+    /// `a.key.x` and `a.value.x` in a map). The old name is as it was before any rename.
     pub renames: BTreeMap<String, String>,
     pub commit_interval: Duration,
     /// Commit before the interval ends when this many bytes of payload were read.
@@ -40,4 +43,22 @@ pub enum Start {
     Latest,
     /// The first record at or after this time, milliseconds since 1970 UTC.
     At(i64),
+}
+
+impl fmt::Debug for Stream {
+    /// Leaves out the schema's details and every secret among the settings.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("name", &self.name)
+            .field("topic", &self.topic)
+            .field("table", &self.table)
+            .field("dead_letters", &self.dead_letters)
+            .field("commit_interval", &self.commit_interval)
+            .field("commit_bytes", &self.commit_bytes)
+            .field("start", &self.start)
+            .field("largest_record_bytes", &self.largest_record_bytes)
+            .field("group_id", &self.group_id)
+            .field("kafka", &redact_settings(&self.kafka))
+            .finish_non_exhaustive()
+    }
 }
