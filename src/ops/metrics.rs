@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
@@ -73,26 +74,32 @@ impl Collector for Source {
         figures.sort_by_key(|figure| figure.name);
         for family in figures.chunk_by(|a, b| a.name == b.name) {
             let first = &family[0];
-            let kind = ConstGauge::new(0.0).metric_type();
             let kind = match first.kind {
-                FigureKind::Counter => ConstCounter::new(0.0).metric_type(),
-                FigureKind::Gauge => kind,
+                FigureKind::Counter => MetricType::Counter,
+                FigureKind::Gauge => MetricType::Gauge,
             };
             let mut encoder = encoder.encode_descriptor(first.name, first.help, None, kind)?;
+            if let ([figure], true) = (family, first.labels.is_empty()) {
+                write(figure, encoder)?;
+                continue;
+            }
             for figure in family {
                 let labels: Vec<(&str, &str)> = figure
                     .labels
                     .iter()
                     .map(|(name, value)| (*name, value.as_str()))
                     .collect();
-                let line = encoder.encode_family(&labels)?;
-                match figure.kind {
-                    FigureKind::Counter => ConstCounter::new(figure.value).encode(line)?,
-                    FigureKind::Gauge => ConstGauge::new(figure.value).encode(line)?,
-                }
+                write(figure, encoder.encode_family(&labels)?)?;
             }
         }
         Ok(())
+    }
+}
+
+fn write(figure: &Figure, encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+    match figure.kind {
+        FigureKind::Counter => ConstCounter::new(figure.value).encode(encoder),
+        FigureKind::Gauge => ConstGauge::new(figure.value).encode(encoder),
     }
 }
 
