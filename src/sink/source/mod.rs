@@ -16,6 +16,13 @@ pub struct SourceIdentity {
     pub partitions: i32,
 }
 
+impl SourceIdentity {
+    /// Whether both name one and the same topic; it may have got more partitions.
+    pub fn is_same_topic(&self, other: &Self) -> bool {
+        self.cluster_id == other.cluster_id && self.topic_id == other.topic_id
+    }
+}
+
 /// Where one record lies in its [`Chunk`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordSpan {
@@ -99,4 +106,10 @@ pub trait Source: Send {
 
     /// Leaves the group in order.
     async fn close(&mut self) -> Result<()>;
+}
+
+/// Makes a stream's consumer; called again after the last one was closed or broke.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    async fn connect(&self) -> Result<Box<dyn Source>>;
 }
