@@ -1,10 +1,12 @@
 //! The command line, one command a file. Flags are parsed here and checked by the commands;
 //! errors go to stderr as sentences for people, and the exit code tells scripts what kind it was.
 
+mod check;
 mod demo;
 mod exit;
 mod generate;
 mod output;
+mod sql;
 
 use std::process::ExitCode;
 
@@ -23,6 +25,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Options),
+    Sql(sql::Options),
     Generate(generate::Options),
 }
 
@@ -40,6 +44,8 @@ pub fn main() -> ExitCode {
         }
     };
     let result = match cli.command {
+        Command::Check(options) => check::run(&options),
+        Command::Sql(options) => sql::run(&options),
         Command::Generate(options) => generate::run(&options),
     };
     match result {
