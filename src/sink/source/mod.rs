@@ -1,6 +1,8 @@
 //! Where records come from: Kafka, the embedded log, or a script (simulation).
 //! One seam for all, so that the pipeline and its proof don't know which.
 
+pub mod embedded;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
