@@ -1,5 +1,6 @@
 //! The catalog in SQLite or Postgres, in the layout of Iceberg's JDBC catalog (V1), so that
-//! pyiceberg, Spark and Trino open it directly, under the catalog name `frazil`.
+//! pyiceberg, Spark and Trino open it directly, under the catalog name that
+//! the options give (`frazil`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,10 +14,6 @@ use crate::lake::database::SqlDatabase;
 use crate::lake::database::connection::{Arg, Transaction};
 use crate::lake::database::error::SqlError;
 use crate::lake::{Error, ErrorKind, Result};
-
-/// The column `catalog_name` of every row of ours; Spark and pyiceberg want it as their own
-/// catalog's name.
-pub const CATALOG_NAME: &str = "frazil";
 
 /// The catalog side of a [`SqlDatabase`].
 #[derive(Clone, Debug)]
@@ -37,7 +34,7 @@ impl Catalog for SqlCatalog {
                    AND table_namespace = $2 AND table_name = $3 \
                    AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)";
         let read = async {
-            let rows = self.database.query(sql, &key(table)).await?;
+            let rows = self.database.query(sql, &self.key(table)).await?;
             let Some(row) = rows.first() else {
                 return Ok(None);
             };
@@ -55,7 +52,11 @@ impl Catalog for SqlCatalog {
                    WHERE catalog_name = $1 AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)";
         let read = async {
             let mut tables = Vec::new();
-            for row in self.database.query(sql, &[Arg::Text(CATALOG_NAME)]).await? {
+            for row in self
+                .database
+                .query(sql, &[Arg::Text(self.database.catalog_name())])
+                .await?
+            {
                 // Another engine's nested namespaces and odd names can't be asked for here.
                 if let Ok(table) = TableName::new(&row.text(0)?, &row.text(1)?) {
                     tables.push(table);
@@ -73,7 +74,10 @@ impl Catalog for SqlCatalog {
                    UNION SELECT namespace FROM iceberg_namespace_properties \
                    WHERE catalog_name = $1";
         let read = async {
-            let rows = self.database.query(sql, &[Arg::Text(CATALOG_NAME)]).await?;
+            let rows = self
+                .database
+                .query(sql, &[Arg::Text(self.database.catalog_name())])
+                .await?;
             let names: std::result::Result<BTreeSet<String>, SqlError> =
                 rows.iter().map(|row| row.text(0)).collect();
             Ok(names?.into_iter().collect())
@@ -89,7 +93,13 @@ impl Catalog for SqlCatalog {
                    (catalog_name, namespace, property_key, property_value) \
                    VALUES ($1, $2, 'exists', 'true') ON CONFLICT DO NOTHING";
         self.database
-            .execute(sql, &[Arg::Text(CATALOG_NAME), Arg::Text(namespace)])
+            .execute(
+                sql,
+                &[
+                    Arg::Text(self.database.catalog_name()),
+                    Arg::Text(namespace),
+                ],
+            )
             .await
             .map(|_| ())
             .map_err(|error| {
@@ -138,6 +148,10 @@ impl Catalog for SqlCatalog {
 }
 
 impl SqlCatalog {
+    fn key<'a>(&'a self, table: &'a TableName) -> [Arg<'a>; 3] {
+        key(self.database.catalog_name(), table)
+    }
+
     /// An error from before the COMMIT is certain, and so may not be called `Unavailable`.
     fn nothing_moved(&self, error: SqlError, doing: &str) -> Error {
         let error = error.at(self.database.name(), &format!("nothing moved, {doing}"));
@@ -178,15 +192,20 @@ async fn move_all(
         }
     }
     for swap in super::in_order(swaps) {
-        if !move_one(transaction, swap).await? {
+        if !move_one(transaction, database.catalog_name(), swap).await? {
             return Ok(SwapOutcome::Moved(swap.table.clone()));
         }
     }
     Ok(SwapOutcome::Swapped)
 }
 
-async fn move_one(transaction: &mut Transaction, swap: &Swap) -> std::result::Result<bool, Stop> {
-    let [catalog, namespace, name] = key(&swap.table);
+async fn move_one(
+    transaction: &mut Transaction,
+    catalog_name: &str,
+    swap: &Swap,
+) -> std::result::Result<bool, Stop> {
+    let key = key(catalog_name, &swap.table);
+    let [catalog, namespace, name] = key;
     let moved = match (&swap.expected, &swap.new) {
         (Some(expected), Some(new)) => {
             let sql = "UPDATE iceberg_tables \
@@ -218,7 +237,7 @@ async fn move_one(transaction: &mut Transaction, swap: &Swap) -> std::result::Re
             let args = [catalog, namespace, name, Arg::Text(new)];
             let made = transaction.execute(sql, &args).await?;
             if made == 0 {
-                refuse_view(transaction, &swap.table).await?;
+                refuse_view(transaction, key, &swap.table).await?;
             }
             made
         }
@@ -230,11 +249,12 @@ async fn move_one(transaction: &mut Transaction, swap: &Swap) -> std::result::Re
 /// A view of another engine has the name: no new try would ever get past it.
 async fn refuse_view(
     transaction: &mut Transaction,
+    key: [Arg<'_>; 3],
     table: &TableName,
 ) -> std::result::Result<(), Stop> {
     let sql = "SELECT iceberg_type FROM iceberg_tables WHERE catalog_name = $1 \
                AND table_namespace = $2 AND table_name = $3";
-    let rows = transaction.query(sql, &key(table)).await?;
+    let rows = transaction.query(sql, &key).await?;
     let kind = rows.first().map_or(Ok(None), |row| row.opt_text(0))?;
     match kind {
         Some(kind) if kind != "TABLE" => Err(Stop::Refused(Error::invalid(format!(
@@ -245,9 +265,9 @@ async fn refuse_view(
     }
 }
 
-fn key(table: &TableName) -> [Arg<'_>; 3] {
+fn key<'a>(catalog_name: &'a str, table: &'a TableName) -> [Arg<'a>; 3] {
     [
-        Arg::Text(CATALOG_NAME),
+        Arg::Text(catalog_name),
         Arg::Text(table.namespace()),
         Arg::Text(table.name()),
     ]

@@ -27,6 +27,15 @@ pub async fn open(
     url: &str,
     clock: Arc<dyn Clock>,
 ) -> Result<(Arc<dyn Catalog>, Arc<dyn Control>)> {
-    let database = SqlDatabase::open(&url.parse()?, clock, SqlOptions::default()).await?;
+    open_with(&url.parse()?, clock, SqlOptions::default()).await
+}
+
+/// As [`open`], with bounds and the catalog's name in it.
+pub async fn open_with(
+    url: &DatabaseUrl,
+    clock: Arc<dyn Clock>,
+    options: SqlOptions,
+) -> Result<(Arc<dyn Catalog>, Arc<dyn Control>)> {
+    let database = SqlDatabase::open(url, clock, options).await?;
     Ok((database.catalog(), database.control()))
 }

@@ -24,6 +24,9 @@ use crate::seams::Clock;
 /// Bounds of a database's use. The defaults suit a server in the same region.
 #[derive(Clone, Debug)]
 pub struct SqlOptions {
+    /// The column `catalog_name` of the catalog's rows; Spark and pyiceberg want it as their own
+    /// catalog's name.
+    pub catalog_name: String,
     /// Connections for reads (SQLite) or for everything (Postgres); SQLite has one writer more.
     pub connections: u32,
     /// The longest wait for a connection, a new one included.
@@ -35,6 +38,7 @@ pub struct SqlOptions {
 impl Default for SqlOptions {
     fn default() -> Self {
         Self {
+            catalog_name: "frazil".to_owned(),
             connections: 8,
             connect_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(10),
@@ -104,6 +108,10 @@ impl SqlDatabase {
     /// Its URL without the password, for messages.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn catalog_name(&self) -> &str {
+        &self.options.catalog_name
     }
 
     /// Waits until all connections are closed, at most `statement_timeout`.

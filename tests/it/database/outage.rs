@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(700);
 
 async fn open_impatient(url: &str) -> frazil::lake::Result<Arc<SqlDatabase>> {
     let options = SqlOptions {
+        catalog_name: "frazil".to_owned(),
         connections: 2,
         connect_timeout: PATIENCE,
         statement_timeout: PATIENCE,
