@@ -20,5 +20,3 @@ pub mod sink;
 pub mod telemetry;
 pub mod upkeep;
 pub mod wire;
-
-pub use runtime::Lakehouse;

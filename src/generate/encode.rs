@@ -75,7 +75,7 @@ impl Encoder {
         out.extend_from_slice(b",\"metadata\":{\"source\":");
         quoted(out, session.user.device().1);
         out.extend_from_slice(b",\"version\":");
-        digits(out, session.version, 1);
+        quoted(out, session.version);
         out.extend_from_slice(b"}}");
         Parts {
             event_id,

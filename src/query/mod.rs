@@ -2,9 +2,35 @@
 //! Whatever reads or writes files, the network or the environment from SQL is refused here, so
 //! that every way in (wire, `frazil sql`, the library) is refused alike.
 
+mod catalog;
+mod dialect;
+mod engine;
 mod error;
+mod error_map;
+mod functions;
+mod log;
+mod memory;
+mod metadata_tables;
+mod pin;
+mod refuse;
+mod resolve;
+mod runtime;
+mod scan;
 mod session;
 pub mod statement;
+mod stores;
+mod stream;
+mod system;
+mod travel;
 
+pub use catalog::CATALOG_NAME;
+pub use dialect::FrazilDialect;
+pub use engine::{Engine, EngineOptions};
 pub use error::{QueryError, QueryErrorKind};
-pub use session::{Access, Engine, EngineOptions, RowStream, Session, SessionOptions};
+pub use pin::Pin;
+pub use session::{Access, Session, SessionOptions};
+pub use stream::RowStream;
+pub use system::{LiveRows, LiveTable};
+
+#[cfg(test)]
+mod tests;

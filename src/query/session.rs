@@ -1,33 +1,22 @@
 //! A session: one client's context over the shared engine.
+//! Must never let one session's settings, search path or pins reach another.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
 
-use super::QueryError;
-use super::statement::ModelAdmin;
-use crate::lake::Lake;
-
-/// Limits of an engine. Every one has a default that holds on a small machine.
-#[derive(Clone, Debug)]
-pub struct EngineOptions {
-    pub memory_bytes: usize,
-    pub spill_directory: Option<PathBuf>,
-    pub spill_bytes: u64,
-    /// Threads of the runtime on which queries execute, apart from the caller's.
-    pub threads: usize,
-}
-
-/// The engine of a process: shared by all its sessions.
-#[derive(Debug)]
-pub struct Engine {
-    _todo: (),
-}
+use super::catalog::{CATALOG_NAME, LakeCatalog};
+use super::engine::Engine;
+use super::pin::Pin;
+use super::resolve;
+use super::stream::{self, RowStream};
+use super::{QueryError, QueryErrorKind, refuse};
+use crate::domain::TableName;
 
 /// What a session may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,61 +35,262 @@ pub struct SessionOptions {
 
 /// One client's session: its own settings, search path and time zone.
 pub struct Session {
-    _todo: (),
+    engine: Arc<Engine>,
+    options: SessionOptions,
+    application: Mutex<Option<String>>,
+    context: SessionContext,
+    catalog: Arc<LakeCatalog>,
+    search_path: Mutex<Vec<String>>,
+    pins: Mutex<HashMap<TableName, Pin>>,
 }
 
-/// Rows as they come: produced on the engine's own runtime, handed over through a bounded channel.
-/// Dropping it aborts the query within a second, a blocking aggregate too.
-pub struct RowStream {
-    _todo: (),
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }
 
-impl Engine {
-    pub fn new(_lake: Lake, _options: EngineOptions) -> Result<Arc<Self>, QueryError> {
-        todo!("the query helper writes this")
-    }
-
-    /// Gives the engine somebody who carries out model statements; without, they are refused.
-    pub fn set_model_admin(&self, _admin: Arc<dyn ModelAdmin>) {
-        todo!("the query helper writes this")
-    }
-
-    pub fn lake(&self) -> &Lake {
-        todo!("the query helper writes this")
-    }
-
-    pub fn session(self: &Arc<Self>, _options: SessionOptions) -> Result<Session, QueryError> {
-        todo!("the query helper writes this")
-    }
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Session {
+    pub(super) fn new(engine: Arc<Engine>, options: SessionOptions) -> Result<Self, QueryError> {
+        let catalog = Arc::new(LakeCatalog::new(Arc::clone(&engine)));
+        let catalogs = datafusion::catalog::MemoryCatalogProviderList::new();
+        let state = SessionStateBuilder::new_from_existing(engine.template().clone())
+            .with_session_id(engine.lake().entropy.uuid().to_string())
+            .with_catalog_list(Arc::new(catalogs))
+            .build();
+        let context = SessionContext::new_with_state(state);
+        context.register_catalog(CATALOG_NAME, Arc::clone(&catalog) as _);
+        Ok(Self {
+            application: Mutex::new(options.application.clone()),
+            search_path: Mutex::new(vec!["public".to_owned()]),
+            pins: Mutex::new(HashMap::new()),
+            engine,
+            options,
+            context,
+            catalog,
+        })
+    }
+
     pub fn engine(&self) -> &Arc<Engine> {
-        todo!("the query helper writes this")
+        &self.engine
+    }
+
+    /// Who this session is and what it may do.
+    pub fn options(&self) -> &SessionOptions {
+        &self.options
     }
 
     /// DataFusion's context of this session, for settings, extra functions and catalogs.
+    ///
+    /// Statements must not be run through it: only [`Self::plan`] and [`Self::execute`] refuse
+    /// what SQL may not do here. Schemas registered in its catalog (`pg_catalog`) are found by
+    /// [`Self::plan`].
     pub fn context(&self) -> &SessionContext {
-        todo!("the query helper writes this")
+        &self.context
+    }
+
+    /// The client's `application_name` from now on, for `system.queries`.
+    pub fn set_application(&self, application: Option<String>) {
+        *lock(&self.application) = application;
+    }
+
+    /// Schemas in which a bare table name is looked for, in this order (`pg_catalog` is always
+    /// looked into first, as in Postgres). Unknown ones are passed over.
+    pub fn set_search_path(&self, schemas: Vec<String>) {
+        *lock(&self.search_path) = schemas;
+    }
+
+    pub fn search_path(&self) -> Vec<String> {
+        lock(&self.search_path).clone()
+    }
+
+    /// The time zone in which times without one are read, `UTC` or an IANA name.
+    pub fn set_time_zone(&self, zone: &str) -> Result<(), QueryError> {
+        zone.parse::<arrow::array::timezone::Tz>().map_err(|_| {
+            QueryError::new(
+                QueryErrorKind::InvalidParameter,
+                format!("time zone \"{zone}\" not recognized"),
+            )
+        })?;
+        let state = self.context.state_ref();
+        let mut state = state.write();
+        state.config_mut().options_mut().execution.time_zone = Some(zone.to_owned());
+        Ok(())
+    }
+
+    /// Pins a table for all later statements: they read this snapshot of it, whatever is
+    /// committed meanwhile; None reads it as if it had no snapshot. A version that a statement
+    /// names itself goes before the pin.
+    pub fn pin(&self, table: TableName, snapshot_id: Option<i64>) {
+        self.pin_to(
+            table,
+            Pin {
+                snapshot_id,
+                after_sequence_number: None,
+            },
+        );
+    }
+
+    /// Pins a table and leaves out files that an incremental reader has passed; see [`Pin`].
+    pub fn pin_to(&self, table: TableName, pin: Pin) {
+        lock(&self.pins).insert(table, pin);
     }
 
     /// Plans a statement; refuses what this session may not do. Parameters stay placeholders.
-    pub async fn plan(&self, _statement: &ast::Statement) -> Result<LogicalPlan, QueryError> {
-        todo!("the query helper writes this")
+    ///
+    /// Every table is loaded once and stays at the snapshot it had then: a plan is for running
+    /// soon, a prepared statement is to be planned again for each execution.
+    pub async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan, QueryError> {
+        refuse::statement(statement)?;
+        let statement = readable(statement.clone());
+        let state = self.state();
+        let search_path = self.search_path();
+        let pins = lock(&self.pins).clone();
+        let plan = resolve::plan(&state, &self.catalog, statement, &search_path, &pins).await?;
+        refuse::plan(&plan)?;
+        Ok(plan)
     }
 
     /// Optimises and starts the plan. `text` is what `system.queries` shows.
-    pub async fn execute(&self, _plan: LogicalPlan, _text: &str) -> Result<RowStream, QueryError> {
-        todo!("the query helper writes this")
+    ///
+    /// Returns once the plan is optimised, so that its errors come from here; rows follow through
+    /// the stream. Dropping this future stops the query as dropping the stream does.
+    pub async fn execute(&self, plan: LogicalPlan, text: &str) -> Result<RowStream, QueryError> {
+        refuse::plan(&plan)?;
+        let lake = self.engine.lake();
+        let entry = self.engine.log().start(
+            &self.options.user,
+            lock(&self.application).clone(),
+            text,
+            lake.clock.now_ms(),
+            lake.clock.elapsed(),
+        );
+        stream::start(&self.engine, self.state(), plan, entry).await
+    }
+
+    /// Parses, plans and starts one statement.
+    pub async fn sql(&self, text: &str) -> Result<RowStream, QueryError> {
+        let mut statements = super::statement::parse(text)?;
+        if statements.len() > 1 {
+            return Err(QueryError::new(
+                QueryErrorKind::Syntax,
+                "only one statement can be run at a time here",
+            ));
+        }
+        match statements.pop() {
+            Some(super::statement::Statement::Sql(statement)) => {
+                let plan = self.plan(&statement).await?;
+                self.execute(plan, text).await
+            }
+            Some(super::statement::Statement::Model(_)) => Err(QueryError::new(
+                QueryErrorKind::FeatureNotSupported,
+                "statements about materialized views give no rows: run them with run_model",
+            )),
+            None => Err(QueryError::new(
+                QueryErrorKind::Syntax,
+                "there is no statement in this text",
+            )),
+        }
+    }
+
+    /// Carries out a statement about models and gives its command tag. Needs write access.
+    pub async fn run_model(
+        &self,
+        statement: &crate::declare::model::ModelStatement,
+    ) -> Result<String, QueryError> {
+        if self.options.access != Access::Write {
+            return Err(QueryError::new(
+                QueryErrorKind::InsufficientPrivilege,
+                format!(
+                    "user \"{}\" may only read: models need write access",
+                    self.options.user
+                ),
+            ));
+        }
+        match self.engine.model_admin() {
+            Some(admin) => admin.execute(&self.options.user, statement).await,
+            None => Err(QueryError::new(
+                QueryErrorKind::FeatureNotSupported,
+                "this process does not run models",
+            )
+            .with_hint("Start frazil with the role jobs, or put the statement into sql/.")),
+        }
+    }
+
+    /// The session's state as it is now, with the time at which a statement starts.
+    fn state(&self) -> SessionState {
+        let mut state = self.context.state();
+        let now_ms = self.engine.lake().clock.now_ms();
+        state.mark_start_execution();
+        state.execution_props_mut().query_execution_start_time =
+            chrono::DateTime::from_timestamp_millis(now_ms);
+        state
     }
 }
 
-impl RowStream {
-    pub fn schema(&self) -> &SchemaRef {
-        todo!("the query helper writes this")
-    }
+/// What DataFusion would not plan though it is a plain read: `COPY … TO STDOUT` becomes the query
+/// behind it, `FETCH FIRST` becomes LIMIT.
+fn readable(statement: ast::Statement) -> ast::Statement {
+    let mut statement = match statement {
+        ast::Statement::Copy { source, .. } => match source {
+            ast::CopySource::Query(query) => ast::Statement::Query(query),
+            ast::CopySource::Table {
+                table_name,
+                columns,
+            } => select_columns(table_name, columns),
+        },
+        other => other,
+    };
+    let _: ControlFlow<()> = ast::VisitMut::visit(&mut statement, &mut FetchToLimit);
+    statement
+}
 
-    pub async fn next(&mut self) -> Option<Result<RecordBatch, QueryError>> {
-        todo!("the query helper writes this")
+fn select_columns(table: ast::ObjectName, columns: Vec<ast::Ident>) -> ast::Statement {
+    let projection = if columns.is_empty() {
+        "*".to_owned()
+    } else {
+        let names: Vec<_> = columns.iter().map(ToString::to_string).collect();
+        names.join(", ")
+    };
+    let text = format!("SELECT {projection} FROM {table}");
+    match super::statement::parse(&text).map(|mut parsed| parsed.pop()) {
+        Ok(Some(super::statement::Statement::Sql(statement))) => *statement,
+        _ => unreachable!("names that were parsed parse again"),
+    }
+}
+
+struct FetchToLimit;
+
+impl ast::VisitorMut for FetchToLimit {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<()> {
+        let plain = query
+            .fetch
+            .as_ref()
+            .is_some_and(|fetch| !fetch.with_ties && !fetch.percent);
+        if plain && let Some(fetch) = query.fetch.take() {
+            let count = fetch
+                .quantity
+                .unwrap_or_else(|| ast::Expr::value(ast::Value::Number("1".to_owned(), false)));
+            match &mut query.limit_clause {
+                Some(ast::LimitClause::LimitOffset { limit, .. }) => *limit = Some(count),
+                Some(ast::LimitClause::OffsetCommaLimit { .. }) => {}
+                None => {
+                    query.limit_clause = Some(ast::LimitClause::LimitOffset {
+                        limit: Some(count),
+                        offset: None,
+                        limit_by: Vec::new(),
+                    });
+                }
+            }
+        }
+        ControlFlow::Continue(())
     }
 }

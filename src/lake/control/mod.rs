@@ -4,7 +4,6 @@
 
 pub(crate) mod lease;
 pub mod memory;
-pub mod sql;
 
 use std::fmt::Debug;
 

@@ -1,4 +1,0 @@
-//! `frazil demo`
-mod outlet;
-mod plan;
-mod producer;

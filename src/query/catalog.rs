@@ -1,0 +1,264 @@
+//! The lake as DataFusion sees it: one catalog, schemas for namespaces, tables on reference.
+//! A schema's tables are listed only when somebody lists them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
+use datafusion::common::{Result as DfResult, TableReference};
+use datafusion::execution::session_state::SessionState;
+
+use super::QueryError;
+use super::engine::Engine;
+use super::metadata_tables::{self, MetadataTable};
+use super::pin::Pin;
+use super::scan::IcebergTable;
+use crate::domain::TableName;
+use crate::lake::{Lake, Table};
+
+/// The one database of an engine.
+pub const CATALOG_NAME: &str = "frazil";
+/// Where the program tells about itself.
+pub(super) const SYSTEM_SCHEMA: &str = "system";
+
+/// Names as last listed.
+type Names = BTreeMap<String, Vec<String>>;
+
+/// A session's catalog: the lake's namespaces, `system`, and what the session registers.
+pub(super) struct LakeCatalog {
+    engine: Arc<Engine>,
+    registered: RwLock<BTreeMap<String, Arc<dyn SchemaProvider>>>,
+    names: Arc<RwLock<Names>>,
+}
+
+impl std::fmt::Debug for LakeCatalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LakeCatalog").finish_non_exhaustive()
+    }
+}
+
+impl LakeCatalog {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self {
+            engine,
+            registered: RwLock::default(),
+            names: Arc::default(),
+        }
+    }
+
+    fn registered(&self, schema: &str) -> Option<Arc<dyn SchemaProvider>> {
+        self.registered
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(schema)
+            .cloned()
+    }
+
+    /// Lists namespaces and tables anew, for statements that read lists of them.
+    async fn refresh(&self) -> Result<(), QueryError> {
+        let mut names = Names::new();
+        for namespace in self.engine.lake().catalog.namespaces().await? {
+            names.entry(namespace).or_default();
+        }
+        for table in self.engine.lake().catalog.list().await? {
+            names
+                .entry(table.namespace().to_owned())
+                .or_default()
+                .push(table.name().to_owned());
+        }
+        names.insert(SYSTEM_SCHEMA.to_owned(), self.engine.system_table_names());
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = names;
+        Ok(())
+    }
+}
+
+impl CatalogProvider for LakeCatalog {
+    fn schema_names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self
+            .names
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .cloned()
+            .collect();
+        let registered = self
+            .registered
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        names.extend(registered.keys().cloned());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        if let Some(registered) = self.registered(name) {
+            return Some(registered);
+        }
+        let known = self
+            .names
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(name);
+        known.then(|| {
+            Arc::new(LakeSchema {
+                engine: Arc::clone(&self.engine),
+                names: Arc::clone(&self.names),
+                schema: name.to_owned(),
+            }) as _
+        })
+    }
+
+    fn register_schema(
+        &self,
+        name: &str,
+        schema: Arc<dyn SchemaProvider>,
+    ) -> DfResult<Option<Arc<dyn SchemaProvider>>> {
+        let mut registered = self
+            .registered
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(registered.insert(name.to_owned(), schema))
+    }
+}
+
+/// One schema, for what lists tables and columns (`information_schema`, `pg_catalog`).
+struct LakeSchema {
+    engine: Arc<Engine>,
+    names: Arc<RwLock<Names>>,
+    schema: String,
+}
+
+impl std::fmt::Debug for LakeSchema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LakeSchema({})", self.schema)
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for LakeSchema {
+    fn table_names(&self) -> Vec<String> {
+        self.names
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&self.schema)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    async fn table(&self, name: &str) -> DfResult<Option<Arc<dyn TableProvider>>> {
+        Ok(load(
+            &self.engine,
+            &self.schema,
+            name,
+            &mut HashMap::new(),
+            &HashMap::new(),
+        )
+        .await?)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.table_names().iter().any(|known| known == name)
+    }
+}
+
+/// Loads a statement's tables, each once.
+pub(super) struct Loader<'a> {
+    catalog: &'a LakeCatalog,
+    state: &'a SessionState,
+    pins: &'a HashMap<TableName, Pin>,
+    loaded: HashMap<TableName, Option<IcebergTable>>,
+    listed: bool,
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(
+        catalog: &'a LakeCatalog,
+        state: &'a SessionState,
+        pins: &'a HashMap<TableName, Pin>,
+    ) -> Self {
+        Self {
+            catalog,
+            state,
+            pins,
+            loaded: HashMap::new(),
+            listed: false,
+        }
+    }
+
+    pub(super) async fn load(
+        &mut self,
+        schema: &str,
+        table: &str,
+    ) -> Result<Option<Arc<dyn TableProvider>>, QueryError> {
+        let listing = if schema == "information_schema" {
+            self.state
+                .schema_for_ref(TableReference::partial("information_schema", table))
+                .ok()
+        } else {
+            self.catalog.registered(schema)
+        };
+        if let Some(provider) = listing {
+            if !self.listed {
+                self.catalog.refresh().await?;
+                self.listed = true;
+            }
+            return Ok(provider.table(table).await?);
+        }
+        let engine = &self.catalog.engine;
+        load(engine, schema, table, &mut self.loaded, self.pins).await
+    }
+}
+
+async fn load(
+    engine: &Engine,
+    schema: &str,
+    table: &str,
+    loaded: &mut HashMap<TableName, Option<IcebergTable>>,
+    pins: &HashMap<TableName, Pin>,
+) -> Result<Option<Arc<dyn TableProvider>>, QueryError> {
+    if schema == SYSTEM_SCHEMA {
+        return Ok(engine.system_table(table));
+    }
+    if let Some((base, kind)) = MetadataTable::parse(table) {
+        let Ok(name) = TableName::new(schema, base) else {
+            return Ok(None);
+        };
+        return Ok(load_table(engine, &name, loaded, pins)
+            .await?
+            .map(|table| metadata_tables::provider(&table, kind)));
+    }
+    let Ok(name) = TableName::new(schema, table) else {
+        return Ok(None);
+    };
+    Ok(load_table(engine, &name, loaded, pins)
+        .await?
+        .map(|table| Arc::new(table) as _))
+}
+
+/// One look at the catalog's pointer; the metadata behind it is read once for all.
+async fn current(lake: &Lake, name: &TableName) -> Result<Option<Table>, QueryError> {
+    let Some(pointer) = lake.catalog.load(name).await? else {
+        return Ok(None);
+    };
+    let location = &pointer.metadata_location;
+    Ok(Some(Table::read(&lake.store, name, location).await?))
+}
+
+async fn load_table(
+    engine: &Engine,
+    name: &TableName,
+    loaded: &mut HashMap<TableName, Option<IcebergTable>>,
+    pins: &HashMap<TableName, Pin>,
+) -> Result<Option<IcebergTable>, QueryError> {
+    if let Some(known) = loaded.get(name) {
+        return Ok(known.clone());
+    }
+    let table = match current(engine.lake(), name).await? {
+        Some(table) => Some(IcebergTable::new(table, pins.get(name).copied())?),
+        None => None,
+    };
+    loaded.insert(name.clone(), table.clone());
+    Ok(table)
+}

@@ -1,0 +1,79 @@
+//! A query's view of the engine's memory: the shared pool decides, this counts who takes what.
+
+use std::fmt::{Display, Formatter};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use datafusion::common::Result;
+use datafusion::execution::memory_pool::{
+    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+};
+
+use super::log::QueryEntry;
+
+/// Passes everything on to the shared pool and keeps the query's own sum and peak.
+#[derive(Debug)]
+pub(super) struct QueryMemory {
+    shared: Arc<dyn MemoryPool>,
+    entry: Arc<QueryEntry>,
+}
+
+impl QueryMemory {
+    pub(super) fn new(shared: Arc<dyn MemoryPool>, entry: Arc<QueryEntry>) -> Self {
+        Self { shared, entry }
+    }
+
+    fn grown(&self, additional: usize) {
+        let before = self
+            .entry
+            .memory_bytes
+            .fetch_add(additional, Ordering::Relaxed);
+        self.entry
+            .memory_peak_bytes
+            .fetch_max(before + additional, Ordering::Relaxed);
+    }
+}
+
+impl Display for QueryMemory {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.shared)
+    }
+}
+
+impl MemoryPool for QueryMemory {
+    fn name(&self) -> &str {
+        "query"
+    }
+
+    fn register(&self, consumer: &MemoryConsumer) {
+        self.shared.register(consumer);
+    }
+
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        self.shared.unregister(consumer);
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.shared.grow(reservation, additional);
+        self.grown(additional);
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        self.shared.shrink(reservation, shrink);
+        self.entry.memory_bytes.fetch_sub(shrink, Ordering::Relaxed);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        self.shared.try_grow(reservation, additional)?;
+        self.grown(additional);
+        Ok(())
+    }
+
+    fn reserved(&self) -> usize {
+        self.shared.reserved()
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        self.shared.memory_limit()
+    }
+}

@@ -1,0 +1,39 @@
+//! A table's schema in Arrow's words, field ids in the fields' metadata.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use iceberg::spec::Schema as IcebergSchema;
+use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
+
+use super::{QueryError, QueryErrorKind};
+
+/// Top-level texts and bytes are views, as DataFusion's Parquet reader makes them fastest.
+pub(super) fn to_arrow(schema: &IcebergSchema) -> Result<SchemaRef, QueryError> {
+    let arrow = iceberg::arrow::schema_to_arrow_schema(schema).map_err(corrupt)?;
+    let fields: Vec<Field> = arrow
+        .fields()
+        .iter()
+        .map(|field| {
+            let data_type = match field.data_type() {
+                DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+                DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+                other => other.clone(),
+            };
+            field.as_ref().clone().with_data_type(data_type)
+        })
+        .collect();
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// The field's id, if it has one.
+pub(super) fn field_id(field: &Field) -> Option<i32> {
+    field
+        .metadata()
+        .get(PARQUET_FIELD_ID_META_KEY)
+        .and_then(|id| id.parse().ok())
+}
+
+pub(super) fn corrupt(error: iceberg::Error) -> QueryError {
+    QueryError::new(QueryErrorKind::Corrupt, error.to_string())
+}

@@ -1,0 +1,276 @@
+//! Execution: a plan runs on the engine's own runtime and hands its rows over through a bounded
+//! channel. Dropping the receiving end aborts it, all its partitions' tasks with it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::error::DataFusionError;
+use datafusion::execution::TaskContext;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::StreamExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinError, JoinHandle};
+
+use super::engine::Engine;
+use super::error_map::cancelled;
+use super::log::QueryEntry;
+use super::memory::QueryMemory;
+use super::{QueryError, QueryErrorKind};
+use crate::seams::Clock;
+
+/// Batches that wait for the client; with the one in each hand this bounds what a slow client
+/// holds in memory.
+const BATCHES_WAITING: usize = 2;
+/// Rows of a batch in a plan that must need little memory.
+const FRUGAL_BATCH_ROWS: usize = 1024;
+
+/// Rows as they come: produced on the engine's own runtime, handed over through a bounded channel.
+/// Dropping it aborts the query within a second, a blocking aggregate too.
+pub struct RowStream {
+    schema: SchemaRef,
+    rows: mpsc::Receiver<Result<RecordBatch, QueryError>>,
+    ended: bool,
+    guard: Guard,
+}
+
+impl std::fmt::Debug for RowStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowStream")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends the query when nobody wants its rows any more.
+struct Guard {
+    task: JoinHandle<()>,
+    entry: Arc<QueryEntry>,
+    clock: Arc<dyn Clock>,
+    // Keeps the runtime alive while the query runs.
+    _engine: Arc<Engine>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.entry.finish(Err(&cancelled()), self.clock.elapsed());
+    }
+}
+
+impl RowStream {
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The next rows; None once all were given. After an error there is nothing more.
+    pub async fn next(&mut self) -> Option<Result<RecordBatch, QueryError>> {
+        if let Some(row) = self.rows.recv().await {
+            return Some(row);
+        }
+        if self.ended {
+            return None;
+        }
+        self.ended = true;
+        // A task that panicked or was stopped closes the channel too: that is no end of rows.
+        match (&mut self.guard.task).await {
+            Ok(()) => None,
+            Err(error) => {
+                let error = how_it_ended(&error);
+                self.guard
+                    .entry
+                    .finish(Err(&error), self.guard.clock.elapsed());
+                Some(Err(error))
+            }
+        }
+    }
+
+    /// All rows at once: for results that are known to be small.
+    pub async fn collect(mut self) -> Result<Vec<RecordBatch>, QueryError> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await {
+            batches.push(batch?);
+        }
+        Ok(batches)
+    }
+
+    /// The number of this query in `system.queries`.
+    pub fn query_id(&self) -> u64 {
+        self.guard.entry.id
+    }
+}
+
+pub(super) async fn start(
+    engine: &Arc<Engine>,
+    state: SessionState,
+    plan: LogicalPlan,
+    entry: Arc<QueryEntry>,
+) -> Result<RowStream, QueryError> {
+    let clock = Arc::clone(&engine.lake().clock);
+    let (rows_in, rows) = mpsc::channel(BATCHES_WAITING);
+    let (ready_in, ready) = oneshot::channel();
+    let query = Query {
+        environment: query_environment(engine, &entry)?,
+        state,
+        plan,
+        entry: Arc::clone(&entry),
+        clock: Arc::clone(&clock),
+    };
+    let task = engine
+        .runtime()
+        .handle()
+        .spawn(query.run(ready_in, rows_in));
+    let mut guard = Guard {
+        task,
+        entry,
+        clock,
+        _engine: Arc::clone(engine),
+    };
+    match ready.await {
+        Ok(Ok(schema)) => Ok(RowStream {
+            schema,
+            rows,
+            ended: false,
+            guard,
+        }),
+        Ok(Err(error)) => Err(error),
+        // The task ended without a word: it panicked, or the runtime is shutting down.
+        Err(_) => {
+            let error = match (&mut guard.task).await {
+                Ok(()) => cancelled(),
+                Err(error) => how_it_ended(&error),
+            };
+            guard.entry.finish(Err(&error), guard.clock.elapsed());
+            Err(error)
+        }
+    }
+}
+
+fn how_it_ended(error: &JoinError) -> QueryError {
+    if error.is_panic() {
+        QueryError::new(
+            QueryErrorKind::Internal,
+            "the query failed within the engine: this is a fault of the program, please report it",
+        )
+    } else {
+        cancelled()
+    }
+}
+
+/// The shared limits, seen through this query's own count of memory.
+fn query_environment(
+    engine: &Engine,
+    entry: &Arc<QueryEntry>,
+) -> Result<Arc<datafusion::execution::runtime_env::RuntimeEnv>, QueryError> {
+    let shared = engine.environment();
+    let memory = QueryMemory::new(Arc::clone(&shared.memory_pool), Arc::clone(entry));
+    Ok(RuntimeEnvBuilder::from_runtime_env(shared)
+        .with_memory_pool(Arc::new(memory))
+        .build_arc()?)
+}
+
+struct Query {
+    environment: Arc<datafusion::execution::runtime_env::RuntimeEnv>,
+    state: SessionState,
+    plan: LogicalPlan,
+    entry: Arc<QueryEntry>,
+    clock: Arc<dyn Clock>,
+}
+
+type Ready = oneshot::Sender<Result<SchemaRef, QueryError>>;
+type Rows = mpsc::Sender<Result<RecordBatch, QueryError>>;
+
+impl Query {
+    async fn run(mut self, ready: Ready, rows: Rows) {
+        let physical = match self.state.create_physical_plan(&self.plan).await {
+            Ok(physical) => physical,
+            Err(error) => {
+                let error = QueryError::from(error);
+                self.entry.finish(Err(&error), self.clock.elapsed());
+                let _ = ready.send(Err(error));
+                return;
+            }
+        };
+        if ready.send(Ok(physical.schema())).is_err() {
+            return;
+        }
+        let outcome = self.run_or_replan(physical, &rows).await;
+        self.entry
+            .finish(outcome.as_ref().map(|_| ()), self.clock.elapsed());
+        if let Err(error) = outcome {
+            let _ = rows.send(Err(error)).await;
+        }
+    }
+
+    /// A query that ran out of memory before its first row went out runs once more with a plan
+    /// that needs less: hash joins can't spill, sort-merge joins can; and of several sorts side
+    /// by side the first to merge its spilled runs takes what the others need for theirs.
+    async fn run_or_replan(
+        &mut self,
+        physical: Arc<dyn ExecutionPlan>,
+        rows: &Rows,
+    ) -> Result<(), QueryError> {
+        let schema = physical.schema();
+        let (error, sent) = match self.send_all(Arc::clone(&physical), rows).await {
+            Ok(()) => return Ok(()),
+            Err(Stopped { error, sent }) => (error, sent),
+        };
+        if sent || !is_exhausted(&error) {
+            return Err(error.into());
+        }
+        // With one partition DataFusion knows no joins but hash joins.
+        let partitions = if has_hash_join(&physical) { 2 } else { 1 };
+        let options = self.state.config_mut().options_mut();
+        options.optimizer.prefer_hash_join = false;
+        options.execution.target_partitions = partitions;
+        options.execution.batch_size = options.execution.batch_size.min(FRUGAL_BATCH_ROWS);
+        let physical = self.state.create_physical_plan(&self.plan).await?;
+        if physical.schema() != schema {
+            return Err(error.into());
+        }
+        tracing::info!(query = self.entry.id, %error, "runs again with a plan that needs less memory");
+        match self.send_all(physical, rows).await {
+            Ok(()) => Ok(()),
+            Err(stopped) => Err(stopped.error.into()),
+        }
+    }
+
+    async fn send_all(&self, physical: Arc<dyn ExecutionPlan>, rows: &Rows) -> Result<(), Stopped> {
+        let mut sent = false;
+        let context = TaskContext::from(&self.state).with_runtime(Arc::clone(&self.environment));
+        let mut stream =
+            execute_stream(physical, Arc::new(context)).map_err(|error| Stopped { error, sent })?;
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(|error| Stopped { error, sent })?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let count = batch.num_rows() as u64;
+            if rows.send(Ok(batch)).await.is_err() {
+                return Ok(());
+            }
+            sent = true;
+            self.entry.rows.fetch_add(count, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Why a stream ended early, and whether a row had gone out.
+struct Stopped {
+    error: DataFusionError,
+    sent: bool,
+}
+
+fn is_exhausted(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
+}
+
+fn has_hash_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.downcast_ref::<HashJoinExec>().is_some() || plan.children().into_iter().any(has_hash_join)
+}
