@@ -20,3 +20,5 @@ pub mod sink;
 pub mod telemetry;
 pub mod upkeep;
 pub mod wire;
+
+pub use runtime::Lakehouse;

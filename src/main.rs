@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary: hands its arguments to the library's command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    frazil::cli::main()
+}

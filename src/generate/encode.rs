@@ -75,7 +75,7 @@ impl Encoder {
         out.extend_from_slice(b",\"metadata\":{\"source\":");
         quoted(out, session.user.device().1);
         out.extend_from_slice(b",\"version\":");
-        quoted(out, session.version);
+        digits(out, session.version, 1);
         out.extend_from_slice(b"}}");
         Parts {
             event_id,

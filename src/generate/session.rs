@@ -33,7 +33,7 @@ pub(super) struct Session {
     pub user: User,
     pub id: u64,
     pub correlation_id: Uuid,
-    pub version: &'static str,
+    pub version: u64,
     pub next_ms: i64,
     /// The event that happens at `next_ms`.
     pub step: EventType,

@@ -178,4 +178,5 @@ pub(super) const PAGES: [&str; 6] = [
 
 pub(super) const PAGE_WEIGHTS: [f64; 6] = [0.34, 0.30, 0.14, 0.12, 0.06, 0.04];
 
-pub(super) const VERSIONS: [&str; 3] = ["2.14.0", "2.15.1", "2.16.0"];
+/// Versions of the application that sends the events.
+pub(super) const VERSIONS: [u64; 3] = [14, 15, 16];

@@ -2,6 +2,9 @@
 //! Tests that need Apache Kafka, Postgres or the S3 server are `#[ignore]`d with the reason;
 //! `./test` starts these parts and runs everything.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+mod database;
 #[allow(
     dead_code,
     reason = "not every part is used yet by every build of the tests"

@@ -20,6 +20,23 @@ pub fn postgres() -> String {
     from_test_command("FRAZIL_TEST_POSTGRES")
 }
 
+/// URL of a new, empty database in that Postgres.
+pub async fn postgres_database() -> String {
+    use sqlx::{Connection as _, Executor as _};
+    let server = postgres();
+    let name = format!("t_{}", uuid::Uuid::new_v4().simple());
+    let mut connection = sqlx::PgConnection::connect(&server)
+        .await
+        .expect("the tests' Postgres answers");
+    connection
+        .execute(format!("CREATE DATABASE {name} TEMPLATE template0").as_str())
+        .await
+        .expect("a test may make a database");
+    let mut url = url::Url::parse(&server).expect("FRAZIL_TEST_POSTGRES is a URL");
+    url.set_path(&name);
+    url.to_string()
+}
+
 /// The S3 server that all tests share: use a prefix of your own in its bucket.
 pub struct S3 {
     pub endpoint: String,

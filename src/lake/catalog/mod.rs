@@ -2,6 +2,7 @@
 //! Backends differ; what they promise doesn't (one conformance suite runs over all).
 
 pub mod memory;
+pub mod sql;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;

@@ -40,6 +40,7 @@ impl Control for MemoryControl {
     }
 
     async fn renew(&self, lease: &Lease, ttl_ms: i64) -> Result<bool> {
+        super::check_lease_request(&lease.name, &lease.holder, ttl_ms)?;
         let now_ms = self.database.now_ms();
         let mut state = self.database.state();
         match state.leases.get_mut(&lease.name) {

@@ -4,6 +4,7 @@
 
 pub(crate) mod lease;
 pub mod memory;
+pub mod sql;
 
 use std::fmt::Debug;
 

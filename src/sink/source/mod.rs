@@ -1,6 +1,8 @@
 //! Where records come from: Kafka, the embedded log, or a script (simulation).
 //! One seam for all, so that the pipeline and its proof don't know which.
 
+pub mod embedded;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +16,13 @@ pub struct SourceIdentity {
     pub topic: String,
     pub topic_id: String,
     pub partitions: i32,
+}
+
+impl SourceIdentity {
+    /// Whether both name one and the same topic; it may have got more partitions.
+    pub fn is_same_topic(&self, other: &Self) -> bool {
+        self.cluster_id == other.cluster_id && self.topic_id == other.topic_id
+    }
 }
 
 /// Where one record lies in its [`Chunk`].
@@ -99,4 +108,10 @@ pub trait Source: Send {
 
     /// Leaves the group in order.
     async fn close(&mut self) -> Result<()>;
+}
+
+/// Makes a stream's consumer; called again after the last one was closed or broke.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    async fn connect(&self) -> Result<Box<dyn Source>>;
 }

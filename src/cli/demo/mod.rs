@@ -1,0 +1,4 @@
+//! `frazil demo`
+mod outlet;
+mod plan;
+mod producer;

@@ -1,0 +1,279 @@
+//! The catalog in SQLite or Postgres, in the layout of Iceberg's JDBC catalog (V1), so that
+//! pyiceberg, Spark and Trino open it directly, under the catalog name that
+//! the options give (`frazil`).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Catalog, Guard, Pointer, Swap, SwapOutcome};
+use crate::domain::TableName;
+use crate::lake::control::sql::holds;
+use crate::lake::database::SqlDatabase;
+use crate::lake::database::connection::{Arg, Transaction};
+use crate::lake::database::error::SqlError;
+use crate::lake::{Error, ErrorKind, Result};
+
+/// The catalog side of a [`SqlDatabase`].
+#[derive(Clone, Debug)]
+pub struct SqlCatalog {
+    database: Arc<SqlDatabase>,
+}
+
+impl SqlCatalog {
+    pub fn new(database: Arc<SqlDatabase>) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl Catalog for SqlCatalog {
+    async fn load(&self, table: &TableName) -> Result<Option<Pointer>> {
+        let sql = "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = $1 \
+                   AND table_namespace = $2 AND table_name = $3 \
+                   AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)";
+        let read = async {
+            let rows = self.database.query(sql, &self.key(table)).await?;
+            let Some(row) = rows.first() else {
+                return Ok(None);
+            };
+            let metadata_location = row.opt_text(0)?.ok_or_else(|| {
+                SqlError::Corrupt(format!("the row of {table} has no metadata_location"))
+            })?;
+            Ok(Some(Pointer { metadata_location }))
+        };
+        read.await
+            .map_err(|error: SqlError| error.at(self.database.name(), &format!("loading {table}")))
+    }
+
+    async fn list(&self) -> Result<Vec<TableName>> {
+        let sql = "SELECT table_namespace, table_name FROM iceberg_tables \
+                   WHERE catalog_name = $1 AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)";
+        let read = async {
+            let mut tables = Vec::new();
+            for row in self
+                .database
+                .query(sql, &[Arg::Text(self.database.catalog_name())])
+                .await?
+            {
+                // Another engine's nested namespaces and odd names can't be asked for here.
+                if let Ok(table) = TableName::new(&row.text(0)?, &row.text(1)?) {
+                    tables.push(table);
+                }
+            }
+            tables.sort();
+            Ok(tables)
+        };
+        read.await
+            .map_err(|error: SqlError| error.at(self.database.name(), "listing tables"))
+    }
+
+    async fn namespaces(&self) -> Result<Vec<String>> {
+        let sql = "SELECT table_namespace FROM iceberg_tables WHERE catalog_name = $1 \
+                   UNION SELECT namespace FROM iceberg_namespace_properties \
+                   WHERE catalog_name = $1";
+        let read = async {
+            let rows = self
+                .database
+                .query(sql, &[Arg::Text(self.database.catalog_name())])
+                .await?;
+            let names: std::result::Result<BTreeSet<String>, SqlError> =
+                rows.iter().map(|row| row.text(0)).collect();
+            Ok(names?.into_iter().collect())
+        };
+        read.await
+            .map_err(|error: SqlError| error.at(self.database.name(), "listing namespaces"))
+    }
+
+    async fn create_namespace(&self, namespace: &str) -> Result<()> {
+        super::check_namespace(namespace)?;
+        // The mark of a namespace without properties is the reference implementation's.
+        let sql = "INSERT INTO iceberg_namespace_properties \
+                   (catalog_name, namespace, property_key, property_value) \
+                   VALUES ($1, $2, 'exists', 'true') ON CONFLICT DO NOTHING";
+        self.database
+            .execute(
+                sql,
+                &[
+                    Arg::Text(self.database.catalog_name()),
+                    Arg::Text(namespace),
+                ],
+            )
+            .await
+            .map(|_| ())
+            .map_err(|error| {
+                error.at(
+                    self.database.name(),
+                    &format!("declaring the namespace {namespace}"),
+                )
+            })
+    }
+
+    async fn swap(&self, swaps: &[Swap], guards: &[Guard]) -> Result<SwapOutcome> {
+        super::check_swaps(swaps)?;
+        let doing = describe(swaps);
+        let mut transaction = self
+            .database
+            .begin()
+            .await
+            .map_err(|error| self.nothing_moved(error, &doing))?;
+        match move_all(&mut transaction, &self.database, swaps, guards).await {
+            Ok(SwapOutcome::Swapped) => {}
+            Ok(other) => {
+                transaction.rollback().await;
+                return Ok(other);
+            }
+            Err(Stop::Sql(error)) => {
+                transaction.rollback().await;
+                return Err(self.nothing_moved(error, &doing));
+            }
+            Err(Stop::Refused(error)) => {
+                transaction.rollback().await;
+                return Err(error);
+            }
+        }
+        transaction
+            .commit()
+            .await
+            .map_err(|error| {
+                Error::unavailable(format!(
+                    "{doing} in {}: the commit was sent, but its outcome is not known: {error}",
+                    self.database.name()
+                ))
+                .with_source(error)
+            })
+            .map(|()| SwapOutcome::Swapped)
+    }
+}
+
+impl SqlCatalog {
+    fn key<'a>(&'a self, table: &'a TableName) -> [Arg<'a>; 3] {
+        key(self.database.catalog_name(), table)
+    }
+
+    /// An error from before the COMMIT is certain, and so may not be called `Unavailable`.
+    fn nothing_moved(&self, error: SqlError, doing: &str) -> Error {
+        let error = error.at(self.database.name(), &format!("nothing moved, {doing}"));
+        match error.kind() {
+            ErrorKind::Unavailable => {
+                Error::new(ErrorKind::Conflict, error.to_string()).with_source(error)
+            }
+            _ => error,
+        }
+    }
+}
+
+enum Stop {
+    Sql(SqlError),
+    Refused(Error),
+}
+
+impl From<SqlError> for Stop {
+    fn from(error: SqlError) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Everything of a swap but its COMMIT.
+async fn move_all(
+    transaction: &mut Transaction,
+    database: &SqlDatabase,
+    swaps: &[Swap],
+    guards: &[Guard],
+) -> std::result::Result<SwapOutcome, Stop> {
+    // Leases before tables, both by name: the same order for every writer.
+    let mut guards: Vec<&Guard> = guards.iter().collect();
+    guards.sort_by(|Guard::Lease(a), Guard::Lease(b)| a.name.cmp(&b.name));
+    for guard in guards {
+        let Guard::Lease(lease) = guard;
+        if !holds(transaction, database.dialect(), lease).await? {
+            return Ok(SwapOutcome::GuardFailed(guard.clone()));
+        }
+    }
+    for swap in super::in_order(swaps) {
+        if !move_one(transaction, database.catalog_name(), swap).await? {
+            return Ok(SwapOutcome::Moved(swap.table.clone()));
+        }
+    }
+    Ok(SwapOutcome::Swapped)
+}
+
+async fn move_one(
+    transaction: &mut Transaction,
+    catalog_name: &str,
+    swap: &Swap,
+) -> std::result::Result<bool, Stop> {
+    let key = key(catalog_name, &swap.table);
+    let [catalog, namespace, name] = key;
+    let moved = match (&swap.expected, &swap.new) {
+        (Some(expected), Some(new)) => {
+            let sql = "UPDATE iceberg_tables \
+                       SET metadata_location = $5, previous_metadata_location = $4 \
+                       WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3 \
+                       AND metadata_location = $4 \
+                       AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)";
+            let args = [
+                catalog,
+                namespace,
+                name,
+                Arg::Text(expected),
+                Arg::Text(new),
+            ];
+            transaction.execute(sql, &args).await?
+        }
+        (Some(expected), None) => {
+            let sql = "DELETE FROM iceberg_tables \
+                       WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3 \
+                       AND metadata_location = $4 \
+                       AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)";
+            let args = [catalog, namespace, name, Arg::Text(expected)];
+            transaction.execute(sql, &args).await?
+        }
+        (None, Some(new)) => {
+            let sql = "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, \
+                       metadata_location, previous_metadata_location, iceberg_type) \
+                       VALUES ($1, $2, $3, $4, NULL, 'TABLE') ON CONFLICT DO NOTHING";
+            let args = [catalog, namespace, name, Arg::Text(new)];
+            let made = transaction.execute(sql, &args).await?;
+            if made == 0 {
+                refuse_view(transaction, key, &swap.table).await?;
+            }
+            made
+        }
+        (None, None) => unreachable!("check_swaps refuses it"),
+    };
+    Ok(moved == 1)
+}
+
+/// A view of another engine has the name: no new try would ever get past it.
+async fn refuse_view(
+    transaction: &mut Transaction,
+    key: [Arg<'_>; 3],
+    table: &TableName,
+) -> std::result::Result<(), Stop> {
+    let sql = "SELECT iceberg_type FROM iceberg_tables WHERE catalog_name = $1 \
+               AND table_namespace = $2 AND table_name = $3";
+    let rows = transaction.query(sql, &key).await?;
+    let kind = rows.first().map_or(Ok(None), |row| row.opt_text(0))?;
+    match kind {
+        Some(kind) if kind != "TABLE" => Err(Stop::Refused(Error::invalid(format!(
+            "{table} can't be made: another engine keeps a {} of this name in the catalog",
+            kind.to_lowercase()
+        )))),
+        _ => Ok(()),
+    }
+}
+
+fn key<'a>(catalog_name: &'a str, table: &'a TableName) -> [Arg<'a>; 3] {
+    [
+        Arg::Text(catalog_name),
+        Arg::Text(table.namespace()),
+        Arg::Text(table.name()),
+    ]
+}
+
+fn describe(swaps: &[Swap]) -> String {
+    let tables: Vec<String> = swaps.iter().map(|swap| swap.table.to_string()).collect();
+    format!("committing {}", tables.join(", "))
+}

@@ -1,0 +1,92 @@
+//! Publishes how the stream is to the control store, for people; never read back, never waited
+//! for long, and its failures stop nothing.
+
+use std::time::Duration;
+
+use super::Context;
+use crate::sink::source::SourceIdentity;
+use crate::sink::status::{PartitionView, StreamState, StreamView, is_at_risk};
+
+/// The control store is not waited for longer.
+const PUBLISH_LIMIT: Duration = Duration::from_secs(5);
+
+/// What was last said about a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Reporter {
+    state: Option<StreamState>,
+    message: Option<String>,
+    /// The last lost range, which stays to be read while the sink runs (I6).
+    lost: Option<String>,
+    identity: Option<SourceIdentity>,
+    views: Vec<PartitionView>,
+    /// Whether the line of the stream as a whole was written, and so must be kept true.
+    whole: bool,
+}
+
+impl Reporter {
+    pub fn set(&mut self, state: StreamState, message: Option<String>) {
+        self.state = Some(state);
+        self.message = message;
+    }
+
+    pub fn is(&self, state: StreamState) -> bool {
+        self.state == Some(state)
+    }
+
+    /// A lost range is said beside whatever else there is to say.
+    pub fn lost(&mut self, text: String) {
+        self.lost = Some(text);
+    }
+
+    /// The partitions held, as seen now.
+    pub fn see(&mut self, context: &Context, identity: SourceIdentity, views: Vec<PartitionView>) {
+        let at_risk = views
+            .iter()
+            .filter(|view| is_at_risk(view.committed, view.watermarks))
+            .count();
+        context.metrics.set_lag(
+            views.iter().map(PartitionView::lag).sum(),
+            u64::try_from(at_risk).unwrap_or(u64::MAX),
+        );
+        self.identity = Some(identity);
+        self.views = views;
+    }
+
+    /// Writes the lines; a failure is logged.
+    pub async fn publish(&mut self, context: &Context) {
+        let message = match (&self.message, &self.lost) {
+            (Some(message), Some(lost)) => Some(format!("{message}; {lost}")),
+            (message, lost) => message.clone().or_else(|| lost.clone()),
+        };
+        let view = StreamView {
+            stream: &context.stream.name,
+            topic: &context.stream.topic,
+            identity: self.identity.as_ref(),
+            holder: &context.settings.holder,
+            state: self.state.unwrap_or(StreamState::Starting),
+            message: message.as_deref(),
+            now_ms: context.lake.clock.now_ms(),
+        };
+        let mut lines: Vec<_> = self.views.iter().map(|seen| view.line(*seen)).collect();
+        if lines.is_empty() && self.state != Some(StreamState::Reading) {
+            self.whole = true;
+        }
+        if self.whole {
+            lines.push(view.whole());
+        }
+        if lines.is_empty() {
+            return;
+        }
+        let published = tokio::select! {
+            biased;
+            published = context.lake.control.put_stream_status(&lines) => published,
+            () = context.lake.clock.sleep(PUBLISH_LIMIT) => {
+                tracing::warn!(stream = context.stream.name, "the control store took too long for the stream's status");
+                return;
+            }
+        };
+        if let Err(error) = published {
+            tracing::warn!(stream = context.stream.name, %error, "the stream's status was not published");
+        }
+    }
+}

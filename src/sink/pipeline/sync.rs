@@ -1,0 +1,239 @@
+//! Sync: from the tables and their ledger to partitions that are sought at the right offset.
+//! The only place where reading starts, after an assignment as after any doubt.
+
+use std::collections::BTreeSet;
+
+use super::task::Pipeline;
+use super::task::Reading;
+use crate::declare::stream::Start;
+use crate::domain::{Ledger, OffsetRange, Position};
+use crate::lake::commit::LedgerMove;
+use crate::sink::halt::Halt;
+use crate::sink::ledger_commit::commit_moves;
+use crate::sink::positions::{
+    Standing, check_identity, knows_topic, source_partition, standing, start_moves, trusted_ledger,
+};
+use crate::sink::source::SourceIdentity;
+use crate::sink::status::StreamState;
+use crate::sink::tables::{self, Tables};
+
+impl Pipeline<'_> {
+    /// Whether some partition must be sought, or the tables were never looked at.
+    pub(super) fn wants_sync(&self) -> bool {
+        self.tables.is_none() || self.partitions.values().any(Option::is_none)
+    }
+
+    pub(super) async fn sync_if_due(&mut self) -> Result<(), Halt> {
+        if !self.wants_sync() || self.now() < self.sync_due {
+            return Ok(());
+        }
+        let context = self.context;
+        let clock = context.lake.clock.clone();
+        let synced = tokio::select! {
+            biased;
+            () = context.cancel.cancelled() => return Ok(()),
+            synced = self.sync() => synced,
+            () = clock.sleep(context.settings.commit_timeout) => {
+                Err(Halt::Again("looking at the ledger took too long".to_owned()))
+            }
+        };
+        match synced {
+            Ok(()) => {
+                self.sync_failures = 0;
+                if self.file_failures == 0 {
+                    self.report_now(StreamState::Reading, None);
+                }
+                Ok(())
+            }
+            Err(Halt::Again(reason)) => {
+                self.sync_failures += 1;
+                let pause = context
+                    .settings
+                    .pause(self.sync_failures, context.lake.entropy.as_ref());
+                self.sync_due = self.now() + pause;
+                tracing::warn!(stream = context.stream.name, %reason, "sync waits");
+                self.report_now(StreamState::Waiting, Some(reason));
+                Ok(())
+            }
+            Err(stopped) => Err(stopped),
+        }
+    }
+
+    async fn sync(&mut self) -> Result<(), Halt> {
+        let context = self.context;
+        let mut tables = tables::open(&context.lake, &context.stream).await?;
+        self.memory.check_table(&tables.events)?;
+        let identity = self.source.identity().await?;
+        let mut ledger = trusted_ledger(&tables.events)?;
+        check_identity(&ledger, &identity)?;
+        let wanted: Vec<i32> = self
+            .partitions
+            .iter()
+            .filter(|(_, reading)| reading.is_none())
+            .map(|(partition, _)| *partition)
+            .collect();
+        self.record_starts(&identity, &wanted, &mut tables, &mut ledger)
+            .await?;
+        self.name_lost_ranges(&identity, &wanted, &mut tables, &mut ledger)
+            .await?;
+        for partition in wanted {
+            let Some(position) = ledger.get(&source_partition(&identity, partition)) else {
+                return Err(Halt::Again(format!(
+                    "the ledger does not know partition {partition} yet"
+                )));
+            };
+            self.source.seek(partition, position.next).await?;
+            if !self.paused {
+                self.source.resume(&[partition]).await?;
+            }
+            let reading = Reading {
+                committed: position.next,
+                expected: position,
+                read: position.next,
+            };
+            self.partitions.insert(partition, Some(reading));
+        }
+        self.identity = Some(identity);
+        self.tables = Some(tables);
+        Ok(())
+    }
+
+    /// Where unknown partitions start, recorded before anything of them is read (I6).
+    ///
+    /// The first to look at a topic records the starts of all its partitions as the contract says;
+    /// one that appears later is new, so it is read from its beginning.
+    async fn record_starts(
+        &mut self,
+        identity: &SourceIdentity,
+        wanted: &[i32],
+        tables: &mut Tables,
+        ledger: &mut Ledger,
+    ) -> Result<(), Halt> {
+        let first = !knows_topic(ledger, identity);
+        let mut unknown: BTreeSet<i32> = wanted.iter().copied().collect();
+        if first && !wanted.is_empty() {
+            unknown.extend(0..identity.partitions);
+        }
+        unknown.retain(|p| ledger.get(&source_partition(identity, *p)).is_none());
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let start = match first {
+            true => self.context.stream.start,
+            false => Start::Earliest,
+        };
+        let moves = start_moves(self.source.as_mut(), identity, ledger, &unknown, start).await?;
+        let context = self.context;
+        tables.events = commit_moves(&context.lake, &tables.events, moves).await?;
+        *ledger = trusted_ledger(&tables.events)?;
+        Ok(())
+    }
+
+    /// What retention took before it was read is committed as a named lost range (I6); a position
+    /// above the end of the log stops the stream.
+    async fn name_lost_ranges(
+        &mut self,
+        identity: &SourceIdentity,
+        wanted: &[i32],
+        tables: &mut Tables,
+        ledger: &mut Ledger,
+    ) -> Result<(), Halt> {
+        let mut moves = Vec::new();
+        for partition in wanted {
+            let source = source_partition(identity, *partition);
+            let Some(position) = ledger.get(&source) else {
+                continue;
+            };
+            self.refuse_known_truncation(&source, position)?;
+            let watermarks = self.source.watermarks(*partition).await?;
+            match standing(position, watermarks.low, watermarks.high) {
+                Standing::Within => {
+                    self.memory.above_end.remove(&source);
+                }
+                Standing::AboveHigh => {
+                    return Err(self.above_end(source, position, watermarks.high));
+                }
+                Standing::BelowLow => moves.push(LedgerMove {
+                    topic: identity.topic.clone(),
+                    expected: Some(position),
+                    to: Position {
+                        next: watermarks.low,
+                        epoch: position.epoch,
+                    },
+                    read: None,
+                    lost: Some(OffsetRange {
+                        from: position.next,
+                        to: watermarks.low,
+                    }),
+                    source,
+                }),
+            }
+        }
+        if moves.is_empty() {
+            return Ok(());
+        }
+        let context = self.context;
+        tables.events = commit_moves(&context.lake, &tables.events, moves.clone()).await?;
+        *ledger = trusted_ledger(&tables.events)?;
+        for lost in moves {
+            let Some(range) = lost.lost else { continue };
+            let text = format!(
+                "LOST: offsets {} to {} of {}[{}] were removed by retention before they were read; they are named in the table's snapshot {}",
+                range.from,
+                range.to - 1,
+                lost.topic,
+                lost.source.partition,
+                ledger.snapshot_id.unwrap_or_default()
+            );
+            tracing::error!(stream = context.stream.name, "{text}");
+            let offsets = u64::try_from(range.to - range.from).unwrap_or(0);
+            context.metrics.add_lost(offsets);
+            self.reporter.lost(text);
+        }
+        Ok(())
+    }
+
+    /// Once a log was found truncated below a position, time must not heal it: it grows past the
+    /// position again, with other records.
+    fn refuse_known_truncation(
+        &self,
+        source: &crate::domain::SourcePartition,
+        position: Position,
+    ) -> Result<(), Halt> {
+        let patience = self.context.settings.truncation_patience;
+        match self.memory.above_end.get(source) {
+            Some((known, since)) if *known == position && self.now() - *since >= patience => {
+                Err(truncated(source, position))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn above_end(
+        &mut self,
+        source: crate::domain::SourcePartition,
+        position: Position,
+        high: i64,
+    ) -> Halt {
+        let now = self.now();
+        let seen = self.memory.above_end.entry(source.clone());
+        let (known, since) = seen.or_insert((position, now));
+        if *known != position {
+            (*known, *since) = (position, now);
+        }
+        if now.saturating_sub(*since) >= self.context.settings.truncation_patience {
+            return truncated(&source, position);
+        }
+        Halt::Again(format!(
+            "{source} ends at {high}, before the committed position {}; waiting whether its leader catches up",
+            position.next
+        ))
+    }
+}
+
+fn truncated(source: &crate::domain::SourcePartition, position: Position) -> Halt {
+    Halt::Stopped(format!(
+        "the log of {source} ends before the committed position {}: it was truncated (an unclean leader election, or a restored broker), so records above that point are others than those in the table; decide from where to read and set the offset anew",
+        position.next
+    ))
+}

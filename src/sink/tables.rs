@@ -1,0 +1,235 @@
+//! Makes a stream's event table and dead letters, or evolves them to the contract.
+//! Never touches rows or offsets, and never decides that a stream starts over.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use iceberg::spec::{
+    FormatVersion, PartitionSpec, Schema, SortOrder, Transform, UnboundPartitionSpec,
+};
+
+use super::decode::dead_letter_schema;
+use crate::declare::stream::Stream;
+use crate::declare::{dead_letters_partition, dead_letters_sort_order};
+use crate::domain::{Ledger, TableName};
+use crate::lake::commit::{Commit, CommitError, FileChange, NewTable, TableChange};
+use crate::lake::{Error, ErrorKind, Lake, Result, Table};
+use interim as schema;
+
+/// Both tables of a stream, as loaded at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Tables {
+    pub events: Table,
+    pub dead_letters: Table,
+}
+
+/// Processes that set up one stream at once meet here; each round one of them wins.
+const ROUNDS: u32 = 20;
+
+/// Loads both tables, making or evolving them first where the contract wants it.
+///
+/// `Invalid` when the contract can't be had on the living table, with the reason.
+pub(crate) async fn open(lake: &Lake, stream: &Stream) -> Result<Tables> {
+    let mut last = None;
+    for round in 0..ROUNDS {
+        let events = load(lake, &stream.table).await?;
+        let dead_letters = load(lake, &stream.dead_letters).await?;
+        let changes = changes(stream, events.as_ref(), dead_letters.as_ref())?;
+        if let (true, Some(events), Some(dead_letters)) = (changes.is_empty(), events, dead_letters)
+        {
+            return Ok(Tables {
+                events,
+                dead_letters,
+            });
+        }
+        for table in [&stream.table, &stream.dead_letters] {
+            lake.catalog.create_namespace(table.namespace()).await?;
+        }
+        let commit = Commit {
+            id: lake.entropy.uuid(),
+            changes,
+            guards: Vec::new(),
+        };
+        // Whatever came of it, the next round looks at what there is now (I5).
+        match lake.commit(&commit).await {
+            Ok(_) => {}
+            Err(CommitError::Failed(error)) if error.kind() != ErrorKind::Conflict => {
+                return Err(error);
+            }
+            Err(error) => {
+                last = Some(error.to_string());
+                let pause_ms = u64::from(round) * 20 + lake.entropy.next_u64() % 50;
+                lake.clock.sleep(Duration::from_millis(pause_ms)).await;
+            }
+        }
+    }
+    Err(Error::conflict(format!(
+        "the tables of stream {} were changed by others {ROUNDS} times while they were set up; last: {}",
+        stream.name,
+        last.unwrap_or_default()
+    )))
+}
+
+/// The table, or None when there is none.
+pub(crate) async fn load(lake: &Lake, name: &TableName) -> Result<Option<Table>> {
+    match lake.catalog.load(name).await? {
+        None => Ok(None),
+        Some(pointer) => Table::read(&lake.store, name, &pointer.metadata_location)
+            .await
+            .map(Some),
+    }
+}
+
+/// What must change so that the tables are as the contract says.
+fn changes(
+    stream: &Stream,
+    events: Option<&Table>,
+    dead_letters: Option<&Table>,
+) -> Result<Vec<TableChange>> {
+    let mut changes = Vec::new();
+    match events {
+        None => changes.push(creation(&stream.table, new_event_table(stream))),
+        Some(table) => changes.extend(evolution(
+            table,
+            &stream.schema,
+            &stream.renames,
+            Some((&stream.partition, &stream.sort_order)),
+        )?),
+    }
+    let wanted = dead_letter_schema();
+    match dead_letters {
+        None => changes.push(creation(
+            &stream.dead_letters,
+            NewTable {
+                schema: wanted,
+                partition: dead_letters_partition(),
+                sort_order: dead_letters_sort_order(),
+                properties: BTreeMap::new(),
+            },
+        )),
+        Some(table) => changes.extend(evolution(table, &wanted, &BTreeMap::new(), None)?),
+    }
+    Ok(changes)
+}
+
+/// A new event table has a ledger from birth, so that a missing one always means that somebody
+/// removed it (I1).
+fn new_event_table(stream: &Stream) -> NewTable {
+    NewTable {
+        schema: stream.schema.clone(),
+        partition: stream.partition.clone(),
+        sort_order: stream.sort_order.clone(),
+        properties: [(Ledger::PROPERTY.to_owned(), Ledger::default().to_json())].into(),
+    }
+}
+
+fn creation(table: &TableName, new: NewTable) -> TableChange {
+    TableChange {
+        create: Some(new),
+        ..TableChange::new(table.clone(), FileChange::Nothing)
+    }
+}
+
+fn evolution(
+    table: &Table,
+    wanted: &Schema,
+    renames: &BTreeMap<String, String>,
+    layout: Option<(&UnboundPartitionSpec, &SortOrder)>,
+) -> Result<Option<TableChange>> {
+    let metadata = table.metadata();
+    if metadata.format_version() != FormatVersion::V2 {
+        return Err(Error::invalid(format!(
+            "table {} has format {}; streams are committed to format v2 only",
+            table.name(),
+            metadata.format_version()
+        )));
+    }
+    let evolved = schema::evolve(metadata, wanted, renames)?;
+    if let Some((partition, order)) = layout {
+        let current = evolved.as_ref().unwrap_or(metadata.current_schema());
+        check_layout(table, current, wanted, partition, order)?;
+    }
+    Ok(evolved.map(|evolved| TableChange {
+        schema: Some(evolved),
+        expected_schema: Some(metadata.current_schema_id()),
+        expected_uuid: Some(metadata.uuid()),
+        ..TableChange::new(table.name().clone(), FileChange::Nothing)
+    }))
+}
+
+/// Partitioning and sort order of a living table are not changed here: say so, rather than write
+/// with another layout than the contract's.
+fn check_layout(
+    table: &Table,
+    current: &Schema,
+    wanted: &Schema,
+    partition: &UnboundPartitionSpec,
+    order: &SortOrder,
+) -> Result<()> {
+    let metadata = table.metadata();
+    let has = spec_words(current, metadata.default_partition_spec());
+    let wants: Vec<String> = partition
+        .fields()
+        .iter()
+        .map(|field| word(wanted, field.source_id, field.transform))
+        .collect();
+    if has != wants {
+        return Err(layout_error(table, "partitioned by", &has, &wants));
+    }
+    let has = order_words(current, metadata.default_sort_order());
+    let wants = order_words(wanted, order);
+    if has != wants {
+        return Err(layout_error(table, "sorted by", &has, &wants));
+    }
+    Ok(())
+}
+
+fn layout_error(table: &Table, what: &str, has: &[String], wants: &[String]) -> Error {
+    let list = |words: &[String]| match words {
+        [] => "nothing".to_owned(),
+        words => words.join(", "),
+    };
+    Error::invalid(format!(
+        "table {} is {what} {}, its contract says {}; a living table keeps its layout: put the contract back, or name a new table in it",
+        table.name(),
+        list(has),
+        list(wants)
+    ))
+}
+
+fn spec_words(schema: &Schema, spec: &PartitionSpec) -> Vec<String> {
+    spec.fields()
+        .iter()
+        .filter(|field| field.transform != Transform::Void)
+        .map(|field| word(schema, field.source_id, field.transform))
+        .collect()
+}
+
+fn order_words(schema: &Schema, order: &SortOrder) -> Vec<String> {
+    order
+        .fields
+        .iter()
+        .map(|field| {
+            let column = word(schema, field.source_id, field.transform);
+            format!("{column} {} {}", field.direction, field.null_order)
+        })
+        .collect()
+}
+
+fn word(schema: &Schema, source_id: i32, transform: Transform) -> String {
+    let name = schema.name_by_field_id(source_id).unwrap_or("?");
+    match transform {
+        Transform::Identity => name.to_owned(),
+        transform => format!("{transform}({name})"),
+    }
+}
+
+mod interim {
+    pub fn evolve(
+        _: &iceberg::spec::TableMetadata,
+        _: &iceberg::spec::Schema,
+        _: &std::collections::BTreeMap<String, String>,
+    ) -> crate::lake::Result<Option<iceberg::spec::Schema>> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,132 @@
+//! A connection to Postgres that fails on purpose: forwards bytes, and can be cut, stalled, or
+//! lose the answer to a COMMIT.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Forward,
+    /// Accepts and keeps connections, moves no byte: a server that hangs.
+    Stall,
+    /// Closes every connection, old and new: a server that is away.
+    Cut,
+    /// Once a COMMIT has passed, no byte comes back on that connection.
+    LoseCommitReply,
+    /// A COMMIT does not pass, and nothing comes back on that connection.
+    LoseCommit,
+}
+
+pub struct Proxy {
+    address: SocketAddr,
+    mode: Arc<watch::Sender<Mode>>,
+    accept: tokio::task::JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Stands before the server of `url`; returns the URL through it too.
+    pub async fn before(url: &str) -> (Self, String) {
+        let parsed = url::Url::parse(url).unwrap();
+        let host = parsed.host_str().unwrap().to_owned();
+        let port = parsed.port().unwrap_or(5432);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mode = Arc::new(watch::channel(Mode::Forward).0);
+        let modes = Arc::clone(&mode);
+        let accept = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let Ok(server) = TcpStream::connect((host.as_str(), port)).await else {
+                    continue;
+                };
+                tokio::spawn(forward(client, server, modes.subscribe()));
+            }
+        });
+        let mut through = parsed;
+        through.set_host(Some("127.0.0.1")).unwrap();
+        through.set_port(Some(address.port())).unwrap();
+        let proxy = Self {
+            address,
+            mode,
+            accept,
+        };
+        (proxy, through.to_string())
+    }
+
+    pub fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accept.abort();
+    }
+}
+
+async fn forward(client: TcpStream, server: TcpStream, mode: watch::Receiver<Mode>) {
+    let (client_read, client_write) = client.into_split();
+    let (server_read, server_write) = server.into_split();
+    let lost = Arc::new(watch::channel(false).0);
+    let mut cut = mode.clone();
+    let until_cut = async move {
+        let _ = cut.wait_for(|mode| *mode == Mode::Cut).await;
+    };
+    let up = pump(
+        client_read,
+        server_write,
+        mode.clone(),
+        Arc::clone(&lost),
+        true,
+    );
+    let down = pump(server_read, client_write, mode, lost, false);
+    tokio::select! {
+        () = until_cut => {}
+        () = async { tokio::join!(up, down); } => {}
+    }
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mode: watch::Receiver<Mode>,
+    lost: Arc<watch::Sender<bool>>,
+    from_client: bool,
+) {
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        let Ok(n) = from.read(&mut bytes).await else {
+            return;
+        };
+        if n == 0 {
+            return;
+        }
+        let now = *mode.borrow();
+        let is_commit = from_client && bytes[..n].windows(7).any(|word| word == b"COMMIT\0");
+        let loses = is_commit && matches!(now, Mode::LoseCommit | Mode::LoseCommitReply);
+        if loses {
+            lost.send_replace(true);
+        }
+        let holds_back = now == Mode::Stall
+            || (loses && now == Mode::LoseCommit)
+            || (!from_client && *lost.borrow());
+        if holds_back {
+            // Until the test ends or cuts the connection; a hung server comes back with its old
+            // bytes only after Stall, which no test here needs.
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            return;
+        }
+        if to.write_all(&bytes[..n]).await.is_err() {
+            return;
+        }
+    }
+}
