@@ -72,7 +72,7 @@ const DEAD_LETTER: [(&str, PrimitiveType, bool, &str); 4] = [
     (
         "stream",
         PrimitiveType::String,
-        true,
+        false,
         "The stream that read it",
     ),
 ];
