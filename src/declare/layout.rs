@@ -190,7 +190,6 @@ fn sort_field(schema: &Schema, text: &str) -> Result<SortField, String> {
 }
 
 /// `a, bucket(4, b)` into its parts: commas inside parentheses don't part.
-#[expect(dead_code, reason = "models part their lists with it")]
 pub(crate) fn split_list(text: &str) -> Vec<&str> {
     let (mut depth, mut start, mut parts) = (0_i32, 0, Vec::new());
     for (at, c) in text.char_indices() {

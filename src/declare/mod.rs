@@ -1,22 +1,31 @@
 //! What people declare: streams (`catalog/*.toml`) and models (`sql/*.sql`).
 //! Reads texts only: no catalog, no store, no network.
 
+pub mod graph;
 pub(crate) mod layout;
 pub mod model;
+mod model_file;
+mod schedule;
+mod sources;
+mod statement;
 pub mod stream;
 mod stream_file;
 mod system_columns;
 mod types;
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod stream_tests;
 
+pub use model_file::{load_models, parse_model};
 pub use stream_file::parse as parse_stream;
 pub use system_columns::{dead_letters_partition, dead_letters_schema, dead_letters_sort_order};
 
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Problem, Problems};
+use model::{Model, Schedule};
 use stream::Stream;
 
 /// All streams of a folder, sorted by name; or all problems of all its files.
@@ -48,6 +57,46 @@ pub fn streams(config: &Config) -> Result<Vec<Stream>, Problems> {
         }
     }
     Ok(streams)
+}
+
+/// The models of a configuration's folder, with what it overrides in them.
+pub fn models(config: &Config) -> Result<Vec<Model>, Problems> {
+    let mut models = load_models(&config.models.folder)?;
+    if let Some(interval) = config.models.every {
+        for model in models.iter_mut().filter(|model| model.schedule.is_some()) {
+            model.schedule = Some(Schedule::Every(interval));
+        }
+    }
+    Ok(models)
+}
+
+/// Everything that can be told to be wrong without a network: all problems of `catalog/` and
+/// `sql/`, and between the two. The configuration itself was checked when it was loaded.
+pub fn check(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let streams = streams(config).unwrap_or_else(|found| {
+        problems.extend(found.0);
+        Vec::new()
+    });
+    let models = models(config).unwrap_or_else(|found| {
+        problems.extend(found.0);
+        Vec::new()
+    });
+    for model in &models {
+        let file = model.file.as_deref().unwrap_or(&config.models.folder);
+        for stream in &streams {
+            let what = if stream.table == model.name {
+                "table"
+            } else if stream.dead_letters == model.name {
+                "table of dead letters"
+            } else {
+                continue;
+            };
+            let message = format!("{} is the {what} of stream {}", model.name, stream.name);
+            problems.push(Problem::of_file(file, message));
+        }
+    }
+    problems
 }
 
 /// What two streams can't share: a table is the ledger of one stream (I1), and a group splits a
