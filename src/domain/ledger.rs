@@ -60,6 +60,9 @@ pub struct LedgerEntry {
 pub struct Ledger {
     /// The snapshot that wrote this ledger; it must be an ancestor of the current one (I1).
     pub snapshot_id: Option<i64>,
+    /// That snapshot's sequence number, which tells a rollback from an expiry once the snapshot
+    /// itself is gone.
+    pub sequence_number: Option<i64>,
     entries: BTreeMap<SourcePartition, (String, Position)>,
 }
 
@@ -67,6 +70,8 @@ pub struct Ledger {
 struct LedgerDocument {
     version: u32,
     snapshot_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sequence_number: Option<i64>,
     entries: Vec<LedgerEntry>,
 }
 
@@ -102,6 +107,7 @@ impl Ledger {
         let document = LedgerDocument {
             version: Self::VERSION,
             snapshot_id: self.snapshot_id,
+            sequence_number: self.sequence_number,
             entries: self.entries().collect(),
         };
         serde_json::to_string(&document).expect("strings and numbers always serialise")
@@ -122,6 +128,7 @@ impl Ledger {
         }
         let mut ledger = Self {
             snapshot_id: document.snapshot_id,
+            sequence_number: document.sequence_number,
             ..Self::default()
         };
         for entry in document.entries {
@@ -147,6 +154,7 @@ mod tests {
     fn survives_its_json() {
         let mut ledger = Ledger {
             snapshot_id: Some(7),
+            sequence_number: Some(3),
             ..Ledger::default()
         };
         ledger.set(source(0), "shop", Position { next: 5, epoch: 1 });

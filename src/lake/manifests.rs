@@ -75,7 +75,6 @@ impl ManifestCache {
     }
 
     /// Remembers a metadata file that this process wrote itself.
-    #[expect(dead_code, reason = "the commit path comes next")]
     pub(super) async fn put_metadata(&self, location: &str, bytes: u64, value: TableMetadataRef) {
         let entry = Entry {
             bytes: bytes * 2,

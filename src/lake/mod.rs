@@ -42,6 +42,12 @@ impl Lake {
         Table::read(&self.store, name, &pointer.metadata_location).await
     }
 
+    /// The table as its creation will make it, before anything is written: its field ids and
+    /// location are final, so data files can be written for the very commit that creates it.
+    pub fn stage(&self, name: &TableName, new: &commit::NewTable) -> Result<Table> {
+        commit::stage(self, name, new)
+    }
+
     /// Makes a set of changes visible together or not at all; see [`commit`].
     pub async fn commit(
         &self,

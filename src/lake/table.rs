@@ -71,9 +71,19 @@ impl Table {
         &self.store
     }
 
-    /// The ledger in the table's properties; empty when there is none. `Corrupt` when it can't be
-    /// read, which is never "start over" (I1).
+    /// The ledger in the table's properties; empty when nothing was ever committed from a stream.
+    /// Never "start over" (I1): `Corrupt` when it can't be read, `Invalid` when it is gone although
+    /// snapshots name offsets, or when the table was rolled back behind it.
     pub fn ledger(&self) -> Result<Ledger> {
+        let ledger = self.stored_ledger()?;
+        super::commit::ledger::verify(&self.metadata, &ledger)
+            .map_err(|reason| Error::invalid(format!("table {}: {reason}", self.name)))?;
+        Ok(ledger)
+    }
+
+    /// The ledger as it stands in the properties, whatever became of its snapshot: for people who
+    /// repair, never for a writer.
+    pub fn stored_ledger(&self) -> Result<Ledger> {
         match self.metadata.properties().get(Ledger::PROPERTY) {
             None => Ok(Ledger::default()),
             Some(text) => Ledger::from_json(text)

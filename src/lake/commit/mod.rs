@@ -9,14 +9,28 @@
 //! I3 (expected positions checked on the fresh base), I5 (unknown outcomes are looked up), I8
 //! (guards), I10 (manifests merged, metadata log bounded).
 
+mod encode;
+mod files;
+pub(super) mod ledger;
+mod merge;
+mod metadata;
+mod prepare;
+mod run;
+mod summary;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use iceberg::spec::{DataFile, Schema, SortOrder, UnboundPartitionSpec};
 use uuid::Uuid;
 
-use super::Lake;
 use super::catalog::Guard;
 use crate::domain::{OffsetRange, Position, SourcePartition, TableName};
+
+/// The summary property that names the commit a snapshot came from.
+pub const COMMIT_ID_SUMMARY: &str = "frazil.commit-id";
 
 /// A set of changes that become visible together.
 #[derive(Clone, Debug)]
@@ -56,6 +70,8 @@ pub struct TableChange {
     pub tags: BTreeMap<String, Option<i64>>,
     /// The snapshot that must be current (None in the inner option: no snapshot yet).
     pub expected_snapshot: Option<Option<i64>>,
+    /// The partition spec that the added files were written for, if it must still be the default.
+    pub expected_spec_id: Option<i32>,
     /// The table that must be meant: a table dropped and made again has another uuid.
     pub expected_uuid: Option<Uuid>,
     /// The schema that must be current: give it with `schema`, else two that evolve at once give
@@ -79,6 +95,7 @@ impl TableChange {
             remove_snapshots: Vec::new(),
             tags: BTreeMap::new(),
             expected_snapshot: None,
+            expected_spec_id: None,
             expected_uuid: None,
             expected_schema: None,
         }
@@ -169,7 +186,6 @@ pub enum CommitError {
     Failed(#[from] super::Error),
 }
 
-/// Runs a commit; see the module.
-pub async fn run(_lake: &Lake, _commit: &Commit) -> Result<Committed, CommitError> {
-    todo!("the lake helper writes this")
-}
+pub use self::ledger::{LOST_SUMMARY, OFFSETS_SUMMARY};
+pub(super) use self::metadata::stage;
+pub use self::run::run;

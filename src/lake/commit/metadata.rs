@@ -1,0 +1,119 @@
+//! Metadata files: what a table is made as, where the next file goes, which instant it bears.
+
+use std::collections::{BTreeSet, HashMap};
+
+use iceberg::spec::{FormatVersion, TableMetadata, TableMetadataBuilder};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::NewTable;
+use crate::domain::TableName;
+use crate::lake::{Error, Lake, Result, Table};
+
+/// Kept unless a table says otherwise (I10): this many older metadata files, and not one more.
+const DEFAULTS: [(&str, &str); 3] = [
+    ("write.metadata.previous-versions-max", "50"),
+    (DELETE_AFTER_COMMIT, "true"),
+    ("write.parquet.compression-codec", "zstd"),
+];
+const DELETE_AFTER_COMMIT: &str = "write.metadata.delete-after-commit.enabled";
+const METADATA_PATH: &str = "write.metadata.path";
+/// A base further ahead of this clock than that was written by a clock that runs fast.
+const MAX_SKEW_MS: i64 = 60_000;
+/// iceberg takes a snapshot up to a minute older than the one before.
+const HEALING_STEP_MS: i64 = 30_000;
+
+fn refused(what: impl std::fmt::Display, error: iceberg::Error) -> Error {
+    Error::invalid(format!("{what}: {}", error.message())).with_source(error)
+}
+
+/// The table as its creation makes it, with the field ids it will have, before anything is
+/// written: so that data files can be written for the very commit that creates it.
+pub(in crate::lake) fn stage(lake: &Lake, name: &TableName, new: &NewTable) -> Result<Table> {
+    let location = format!("{}/{}/{}", lake.warehouse, name.namespace(), name.name());
+    let mut properties: HashMap<String, String> = DEFAULTS
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    properties.extend(new.properties.clone());
+    let built = TableMetadataBuilder::new(
+        new.schema.clone(),
+        new.partition.clone(),
+        new.sort_order.clone(),
+        location,
+        FormatVersion::V2,
+        properties,
+    )
+    .map(|builder| builder.assign_uuid(lake.entropy.uuid()))
+    .and_then(TableMetadataBuilder::build)
+    .map_err(|error| refused(format!("the table {name} can't be made"), error))?;
+    let metadata = stamped(built.metadata, lake.clock.now_ms())?;
+    Ok(Table::new(
+        lake.store.clone(),
+        name.clone(),
+        metadata.into(),
+        String::new(),
+    ))
+}
+
+/// iceberg's builder takes the machine's clock where there is no snapshot; time is ours to give.
+pub(super) fn stamped(metadata: TableMetadata, now_ms: i64) -> Result<TableMetadata> {
+    let text = |error: serde_json::Error| Error::corrupt(format!("table metadata: {error}"));
+    let mut document = serde_json::to_value(&metadata).map_err(text)?;
+    document["last-updated-ms"] = Value::from(now_ms);
+    serde_json::from_value(document).map_err(text)
+}
+
+/// The instant of the next change. Never before the last one, which readers rely on; but where a
+/// fast clock has pushed a table into the future, each commit steps back as far as iceberg allows,
+/// so that time travel heals.
+pub(super) fn instant(base: &TableMetadata, now_ms: i64) -> i64 {
+    let logged = base.history().last().map(|entry| entry.timestamp_ms());
+    let last = base.last_updated_ms().max(logged.unwrap_or(i64::MIN));
+    if last.saturating_sub(now_ms) <= MAX_SKEW_MS {
+        now_ms.max(last)
+    } else {
+        now_ms.max(last - HEALING_STEP_MS)
+    }
+}
+
+/// Where manifests and metadata files go.
+pub(super) fn directory(metadata: &TableMetadata) -> String {
+    match metadata.properties().get(METADATA_PATH) {
+        Some(path) => path.trim_end_matches('/').to_owned(),
+        None => format!("{}/metadata", metadata.location()),
+    }
+}
+
+/// A new name after `current` (empty: the first), in the form all Iceberg writers use.
+pub(super) fn next_location(metadata: &TableMetadata, current: &str, id: Uuid) -> String {
+    let name = current.rsplit('/').next().unwrap_or_default();
+    let digits = name.trim_start_matches('v');
+    let end = digits
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
+    let version = match digits[..end].parse::<u64>() {
+        Ok(version) => version + 1,
+        Err(_) => metadata.metadata_log().len() as u64,
+    };
+    format!("{}/{version:05}-{id}.metadata.json", directory(metadata))
+}
+
+pub(super) fn deletes_old_files(metadata: &TableMetadata) -> bool {
+    metadata
+        .properties()
+        .get(DELETE_AFTER_COMMIT)
+        .is_some_and(|text| text.eq_ignore_ascii_case("true"))
+}
+
+/// The snapshots that branches and tags point to, with the reference's name.
+pub(super) fn referenced(metadata: &TableMetadata) -> Result<BTreeSet<(i64, String)>> {
+    let document = serde_json::to_value(metadata)
+        .map_err(|error| Error::corrupt(format!("table metadata: {error}")))?;
+    let refs = document["refs"].as_object();
+    Ok(refs
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((value["snapshot-id"].as_i64()?, name.clone())))
+        .collect())
+}

@@ -1,0 +1,389 @@
+//! One table's part of one attempt: checked on the fresh base, turned into new metadata, with all
+//! files it needs in memory. Writes nothing.
+
+use std::collections::BTreeMap;
+
+use iceberg::spec::{
+    FormatVersion, MAIN_BRANCH, ManifestContentType, ManifestFile, Operation, Snapshot,
+    SnapshotReference, SnapshotRetention, Summary, TableMetadata, TableMetadataBuilder,
+    TableMetadataRef,
+};
+use uuid::Uuid;
+
+use super::encode::{self, ManifestShape, NewFile};
+use super::{COMMIT_ID_SUMMARY, CommitError, FileChange, TableChange};
+use super::{files, ledger, merge, metadata};
+use crate::domain::Ledger;
+use crate::lake::catalog::Swap;
+use crate::lake::{Error, Lake, Result, Table};
+
+/// What stays the same over all attempts at one table's change.
+pub(super) struct Work<'a> {
+    pub change: &'a TableChange,
+    commit_id: Uuid,
+    pub snapshot_id: i64,
+    /// The table to create, made once so that its uuid and field ids don't change.
+    staged: Option<Table>,
+    /// The manifest of the added files, once written: it holds on every base of the same shape.
+    added: Option<AddedManifest>,
+}
+
+struct AddedManifest {
+    schema_id: i32,
+    spec_id: i32,
+    file: ManifestFile,
+    written: NewFile,
+}
+
+/// One table, ready to write and to swap.
+pub(super) struct Prepared {
+    pub swap: Swap,
+    pub table: Table,
+    pub metadata_bytes: u64,
+    /// Files of this attempt alone.
+    pub files: Vec<NewFile>,
+    /// The manifest of added files, which later attempts use again.
+    pub shared_file: Option<NewFile>,
+    /// Metadata files that fell out of the log.
+    pub obsolete: Vec<String>,
+}
+
+impl<'a> Work<'a> {
+    pub fn new(lake: &Lake, change: &'a TableChange, commit_id: Uuid) -> Self {
+        Self {
+            change,
+            commit_id,
+            // Positive, as other engines expect.
+            snapshot_id: (lake.entropy.next_u64() >> 1).max(1) as i64,
+            staged: None,
+            added: None,
+        }
+    }
+
+    /// Whether this change makes a snapshot. Moves of the ledger always do: the ledger names it.
+    pub fn makes_snapshot(&self) -> bool {
+        !matches!(self.change.files, FileChange::Nothing) || !self.change.ledger.is_empty()
+    }
+
+    /// Checks the change on this base (None: no such table) and works out its next metadata.
+    pub async fn prepare(
+        &mut self,
+        lake: &Lake,
+        base: Option<Table>,
+    ) -> Result<Prepared, CommitError> {
+        let existing = base.is_some();
+        let base = match base {
+            Some(base) => base,
+            None => self.staged(lake)?,
+        };
+        self.check(&base, existing)?;
+        let location = base.metadata_location().to_owned();
+        let now_ms = metadata::instant(base.metadata(), lake.clock.now_ms());
+        let builder = self.edit(&base, existing)?;
+
+        let (mut files, mut shared_file) = (Vec::new(), None);
+        let built = if self.makes_snapshot() {
+            let shape = finish(builder.clone(), &base)?.metadata;
+            let made = self.snapshot(lake, &base, &shape, now_ms).await?;
+            files = made.files;
+            shared_file = made.shared_file;
+            let builder = set_ledger(builder, made.ledger, &base)?;
+            let builder = builder.add_snapshot(made.snapshot);
+            let builder = builder.and_then(|b| b.set_ref(MAIN_BRANCH, branch(self.snapshot_id)));
+            finish(builder.map_err(|error| refused(&base, error))?, &base)?
+        } else {
+            let mut built = finish(builder, &base)?;
+            built.metadata = metadata::stamped(built.metadata, now_ms)?;
+            built
+        };
+        let next = metadata::next_location(&built.metadata, &location, lake.entropy.uuid());
+        let bytes = serde_json::to_vec(&built.metadata)
+            .map_err(|error| Error::corrupt(format!("table metadata: {error}")))?;
+        let metadata_bytes = bytes.len() as u64;
+        files.push(NewFile {
+            location: next.clone(),
+            bytes: bytes.into(),
+        });
+        let mut obsolete = Vec::new();
+        if metadata::deletes_old_files(&built.metadata) {
+            let expired = built.expired_metadata_logs.into_iter();
+            obsolete.extend(expired.map(|log| log.metadata_file));
+        }
+        let metadata: TableMetadataRef = built.metadata.into();
+        let name = self.change.table.clone();
+        Ok(Prepared {
+            swap: Swap {
+                table: name.clone(),
+                expected: existing.then_some(location),
+                new: Some(next.clone()),
+            },
+            table: Table::new(lake.store.clone(), name, metadata, next),
+            metadata_bytes,
+            files,
+            shared_file,
+            obsolete,
+        })
+    }
+
+    fn staged(&mut self, lake: &Lake) -> Result<Table> {
+        let name = &self.change.table;
+        let Some(new) = &self.change.create else {
+            return Err(Error::not_found(format!("there is no table {name}")));
+        };
+        if self.staged.is_none() {
+            self.staged = Some(metadata::stage(lake, name, new)?);
+        }
+        Ok(self.staged.clone().expect("it was just made"))
+    }
+
+    fn check(&self, base: &Table, existing: bool) -> Result<(), CommitError> {
+        let stale = |reason: String| CommitError::Stale {
+            table: self.change.table.clone(),
+            reason,
+        };
+        let metadata = base.metadata();
+        if let Some(uuid) = self.change.expected_uuid
+            && (!existing || metadata.uuid() != uuid)
+        {
+            return Err(stale(
+                "another table stands under this name: the one that was meant was dropped".into(),
+            ));
+        }
+        if metadata.format_version() != FormatVersion::V2 {
+            return Err(Error::invalid(format!(
+                "{} is of Iceberg format {}, this program writes v2 only",
+                base.name(),
+                metadata.format_version()
+            ))
+            .into());
+        }
+        let current = metadata.current_snapshot_id();
+        if let Some(expected) = self.change.expected_snapshot
+            && expected != current
+        {
+            return Err(stale(format!(
+                "its snapshot is {current:?}, this was planned on {expected:?}"
+            )));
+        }
+        let schema_id = metadata.current_schema_id();
+        if let Some(expected) = self.change.expected_schema
+            && expected != schema_id
+        {
+            return Err(stale(format!(
+                "its schema is now {schema_id}, this was planned on {expected}"
+            )));
+        }
+        let spec_id = metadata.default_partition_spec_id();
+        let planned = self.change.expected_spec_id;
+        if planned.is_some_and(|planned| planned != spec_id)
+            || self.added.as_ref().is_some_and(|a| a.spec_id != spec_id)
+        {
+            return Err(stale(format!("its partitioning is now spec {spec_id}")));
+        }
+        files::check_added(base, files::added(&self.change.files))
+    }
+
+    /// Schema, properties, tags, snapshots that go.
+    fn edit(&self, base: &Table, existing: bool) -> Result<TableMetadataBuilder> {
+        let change = self.change;
+        if change.set_properties.contains_key(Ledger::PROPERTY)
+            || change
+                .remove_properties
+                .iter()
+                .any(|name| name == Ledger::PROPERTY)
+        {
+            return Err(Error::invalid(format!(
+                "the property {} is moved by ledger moves only",
+                Ledger::PROPERTY
+            )));
+        }
+        let current = base.metadata_location().to_owned();
+        let mut builder = base
+            .metadata()
+            .as_ref()
+            .clone()
+            .into_builder(existing.then_some(current));
+        let refused = |error| refused(base, error);
+        if let Some(schema) = &change.schema {
+            builder = builder
+                .add_current_schema(schema.clone())
+                .map_err(refused)?;
+        }
+        let set = change.set_properties.clone().into_iter().collect();
+        builder = builder.set_properties(set).map_err(refused)?;
+        builder = builder
+            .remove_properties(&change.remove_properties)
+            .map_err(refused)?;
+        if !change.remove_snapshots.is_empty() {
+            for (id, name) in metadata::referenced(base.metadata())? {
+                let dropped = change.tags.get(&name).is_some_and(Option::is_none);
+                if change.remove_snapshots.contains(&id) && !dropped {
+                    return Err(Error::invalid(format!(
+                        "{}: snapshot {id} can't go, {name:?} points to it",
+                        base.name()
+                    )));
+                }
+            }
+            builder = builder.remove_snapshots(&change.remove_snapshots);
+        }
+        for (name, target) in &change.tags {
+            if name == MAIN_BRANCH {
+                return Err(Error::invalid("main is a branch, not a tag"));
+            }
+            builder = match target {
+                None => builder.remove_ref(name),
+                Some(id) => builder.set_ref(name, tag(*id)).map_err(refused)?,
+            };
+        }
+        Ok(builder)
+    }
+
+    async fn snapshot(
+        &mut self,
+        lake: &Lake,
+        base: &Table,
+        shape: &TableMetadata,
+        now_ms: i64,
+    ) -> Result<Made, CommitError> {
+        let parent = base.metadata().current_snapshot();
+        let sequence_number = base.metadata().next_sequence_number();
+        let ledger = ledger::advance(base, self.change, self.snapshot_id, sequence_number)?;
+
+        let (directory, unique) = (metadata::directory(shape), lake.entropy.uuid());
+        let mut written = 0;
+        let mut name = || {
+            written += 1;
+            format!("{directory}/{unique}-m{}.avro", written - 1)
+        };
+        let change = &self.change.files;
+        let mut outcome = files::carry_over(base, change, self.snapshot_id, &mut name).await?;
+        let merged = merge::merge(base, self.snapshot_id, &mut outcome.kept, &mut name).await?;
+        outcome.files.extend(merged);
+
+        let add = files::added(change);
+        add.iter().for_each(|file| outcome.counts.add(file));
+        let mut manifests = Vec::new();
+        if !add.is_empty() {
+            manifests.push(self.added_manifest(shape, &mut name).await?);
+        }
+        manifests.append(&mut outcome.rewritten);
+        manifests.append(&mut outcome.kept);
+
+        let location = format!("{directory}/snap-{}-{unique}.avro", self.snapshot_id);
+        let parent_id = parent.map(|snapshot| snapshot.snapshot_id());
+        let list = encode::manifest_list(
+            location.clone(),
+            self.snapshot_id,
+            parent_id,
+            sequence_number,
+            manifests,
+        )
+        .await?;
+        outcome.files.push(list);
+
+        let mut summary = self.change.summary.clone();
+        summary.insert(COMMIT_ID_SUMMARY.to_owned(), self.commit_id.to_string());
+        ledger::summarise(&self.change.ledger, &mut summary);
+        outcome
+            .counts
+            .write(parent.map(AsRef::as_ref), &mut summary);
+        let snapshot = Snapshot::builder()
+            .with_snapshot_id(self.snapshot_id)
+            .with_parent_snapshot_id(parent_id)
+            .with_sequence_number(sequence_number)
+            .with_timestamp_ms(now_ms)
+            .with_manifest_list(location)
+            .with_summary(summarised(outcome.operation, summary))
+            .with_schema_id(shape.current_schema_id())
+            .build();
+        Ok(Made {
+            snapshot,
+            ledger,
+            files: outcome.files,
+            shared_file: self.added.as_ref().map(|added| added.written.clone()),
+        })
+    }
+
+    async fn added_manifest(
+        &mut self,
+        shape: &TableMetadata,
+        name: &mut impl FnMut() -> String,
+    ) -> Result<ManifestFile> {
+        let schema_id = shape.current_schema_id();
+        let spec_id = shape.default_partition_spec_id();
+        if let Some(added) = &self.added
+            && added.schema_id == schema_id
+            && added.spec_id == spec_id
+        {
+            return Ok(added.file.clone());
+        }
+        let lines = files::added(&self.change.files)
+            .iter()
+            .map(|file| encode::Line::Added(file.clone()))
+            .collect();
+        let wanted = ManifestShape {
+            location: name(),
+            snapshot_id: self.snapshot_id,
+            content: ManifestContentType::Data,
+            schema: shape.current_schema().clone(),
+            spec: shape.default_partition_spec().clone(),
+        };
+        let (file, written) = encode::manifest(wanted, lines).await?;
+        self.added = Some(AddedManifest {
+            schema_id,
+            spec_id,
+            file: file.clone(),
+            written,
+        });
+        Ok(file)
+    }
+}
+
+struct Made {
+    snapshot: Snapshot,
+    ledger: Option<Ledger>,
+    files: Vec<NewFile>,
+    shared_file: Option<NewFile>,
+}
+
+fn refused(base: &Table, error: iceberg::Error) -> Error {
+    Error::invalid(format!("{}: {}", base.name(), error.message())).with_source(error)
+}
+
+fn finish(
+    builder: TableMetadataBuilder,
+    base: &Table,
+) -> Result<iceberg::spec::TableMetadataBuildResult> {
+    builder.build().map_err(|error| refused(base, error))
+}
+
+fn set_ledger(
+    builder: TableMetadataBuilder,
+    ledger: Option<Ledger>,
+    base: &Table,
+) -> Result<TableMetadataBuilder> {
+    let Some(ledger) = ledger else {
+        return Ok(builder);
+    };
+    let property = (Ledger::PROPERTY.to_owned(), ledger.to_json());
+    let builder = builder.set_properties([property].into_iter().collect());
+    builder.map_err(|error| refused(base, error))
+}
+
+fn summarised(operation: Operation, properties: BTreeMap<String, String>) -> Summary {
+    Summary {
+        operation,
+        additional_properties: properties.into_iter().collect(),
+    }
+}
+
+fn branch(snapshot_id: i64) -> SnapshotReference {
+    SnapshotReference::new(snapshot_id, SnapshotRetention::branch(None, None, None))
+}
+
+fn tag(snapshot_id: i64) -> SnapshotReference {
+    let retention = SnapshotRetention::Tag {
+        max_ref_age_ms: None,
+    };
+    SnapshotReference::new(snapshot_id, retention)
+}

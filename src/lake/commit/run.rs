@@ -1,0 +1,400 @@
+//! The loop of a commit: load, prepare, write, swap; look where an outcome is unknown (I5), go
+//! round again where somebody else was first. Must never delete a file that a swap may still make
+//! visible.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use uuid::Uuid;
+
+use super::encode::NewFile;
+use super::prepare::{Prepared, Work};
+use super::{COMMIT_ID_SUMMARY, Commit, CommitError, Committed};
+use crate::lake::catalog::{Swap, SwapOutcome};
+use crate::lake::store::Store;
+use crate::lake::{Error, ErrorKind, Lake, Result, Table};
+
+/// Rounds lost to others before giving up.
+const MAX_CONFLICTS: u32 = 100;
+/// Times that the catalog or the store may fail to answer before giving up.
+const MAX_SILENCES: u32 = 6;
+const MAX_TIME: Duration = Duration::from_secs(120);
+const SWAP_TIMEOUT: Duration = Duration::from_secs(60);
+const WRITES_AT_ONCE: usize = 8;
+
+/// Runs a commit; see the module above.
+pub async fn run(lake: &Lake, commit: &Commit) -> Result<Committed, CommitError> {
+    check_shape(commit)?;
+    let mut run = Run {
+        lake,
+        commit,
+        work: commit
+            .changes
+            .iter()
+            .map(|change| Work::new(lake, change, commit.id))
+            .collect(),
+        started: lake.clock.elapsed(),
+        attempts: 0,
+        conflicts: 0,
+        silences: 0,
+        unresolved: None,
+        shared: BTreeMap::new(),
+    };
+    loop {
+        match run.attempt().await {
+            Ok(Some(committed)) => return Ok(committed),
+            Ok(None) => {}
+            Err(error) => return Err(run.give_up(error).await),
+        }
+    }
+}
+
+fn check_shape(commit: &Commit) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for change in &commit.changes {
+        if !seen.insert(&change.table) {
+            return Err(Error::invalid(format!(
+                "one commit changes {} twice",
+                change.table
+            )));
+        }
+    }
+    if seen.is_empty() {
+        return Err(Error::invalid("a commit of no changes"));
+    }
+    Ok(())
+}
+
+struct Run<'a> {
+    lake: &'a Lake,
+    commit: &'a Commit,
+    work: Vec<Work<'a>>,
+    started: Duration,
+    attempts: u32,
+    conflicts: u32,
+    silences: u32,
+    unresolved: Option<Unresolved>,
+    /// Files that more than one attempt uses, and whether they are known to be written.
+    shared: BTreeMap<String, bool>,
+}
+
+/// Attempts whose outcome was unknown when they ended.
+struct Unresolved {
+    swaps: Vec<Vec<Swap>>,
+    cause: Error,
+}
+
+type Bases = Vec<Option<Table>>;
+
+// Owned arguments: a stream of futures that borrow can't be sent between threads.
+async fn delete(store: Store, location: String) -> Result<()> {
+    store.delete(&location).await
+}
+
+/// A file that an earlier attempt may have written, with these very bytes.
+async fn write_once(store: Store, file: NewFile) -> Result<()> {
+    match store.write(&file.location, file.bytes.clone()).await {
+        Err(error) if error.kind() == ErrorKind::Conflict => {
+            let found = store.read(&file.location).await?;
+            if found == file.bytes {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        }
+        written => written,
+    }
+}
+
+impl Run<'_> {
+    /// One round. `None`: go round again.
+    async fn attempt(&mut self) -> Result<Option<Committed>, CommitError> {
+        let bases = match self.load().await {
+            Ok(bases) => bases,
+            Err(error) => return self.silence(error).await,
+        };
+        if self.took_place(&bases) {
+            return self.found(bases).map(Some);
+        }
+        self.settle(&bases);
+
+        self.attempts += 1;
+        let mut prepared = Vec::with_capacity(bases.len());
+        for (work, base) in self.work.iter_mut().zip(bases) {
+            match work.prepare(self.lake, base).await {
+                Ok(part) => prepared.push(part),
+                Err(CommitError::Failed(error)) if error.kind() == ErrorKind::Unavailable => {
+                    return self.silence(error).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Err(error) = self.write(&prepared).await {
+            self.discard(&prepared).await;
+            return self.silence(error).await;
+        }
+        self.swap(prepared).await
+    }
+
+    async fn load(&self) -> Result<Bases> {
+        let mut bases = Vec::with_capacity(self.work.len());
+        for work in &self.work {
+            let name = &work.change.table;
+            bases.push(match self.lake.catalog.load(name).await? {
+                None => None,
+                Some(at) => Some(self.read(name, &at.metadata_location).await?),
+            });
+        }
+        Ok(bases)
+    }
+
+    /// A metadata file that is gone was the current one a moment ago: somebody has moved on.
+    async fn read(&self, name: &crate::domain::TableName, location: &str) -> Result<Table> {
+        match Table::read(&self.lake.store, name, location).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let now = self.lake.catalog.load(name).await?;
+                match now {
+                    Some(now) if now.metadata_location != location => {
+                        Table::read(&self.lake.store, name, &now.metadata_location).await
+                    }
+                    _ => Err(Error::corrupt(format!(
+                        "the catalog points {name} to {location}, which is not there"
+                    ))
+                    .with_source(error)),
+                }
+            }
+            read => read,
+        }
+    }
+
+    /// Whether this commit is visible already: a snapshot bears its id or, where it makes none,
+    /// one of its own metadata files is or was the current one.
+    fn took_place(&self, bases: &Bases) -> bool {
+        let id = self.commit.id.to_string();
+        let snapshots = self.work.iter().any(Work::makes_snapshot);
+        if snapshots {
+            return bases.iter().flatten().any(|table| {
+                let mut all = table.metadata().snapshots();
+                all.any(|snapshot| {
+                    snapshot
+                        .summary()
+                        .additional_properties
+                        .get(COMMIT_ID_SUMMARY)
+                        == Some(&id)
+                })
+            });
+        }
+        let Some(unresolved) = &self.unresolved else {
+            return false;
+        };
+        let written: BTreeSet<&str> = unresolved
+            .swaps
+            .iter()
+            .flatten()
+            .filter_map(|swap| swap.new.as_deref())
+            .collect();
+        bases.iter().flatten().any(|table| {
+            let log = table.metadata().metadata_log().iter();
+            written.contains(table.metadata_location())
+                || log
+                    .map(|entry| entry.metadata_file.as_str())
+                    .any(|file| written.contains(file))
+        })
+    }
+
+    fn found(&self, bases: Bases) -> Result<Committed, CommitError> {
+        let tables = bases.into_iter().collect::<Option<Vec<_>>>();
+        let tables = tables.ok_or_else(|| {
+            Error::conflict("the commit took place, and one of its tables was dropped after it")
+        })?;
+        Ok(Committed {
+            tables,
+            attempts: self.attempts,
+        })
+    }
+
+    /// An unresolved attempt can't win any more once one of the pointers it expects has moved:
+    /// names of metadata files never come back.
+    fn settle(&mut self, bases: &Bases) {
+        let Some(unresolved) = &mut self.unresolved else {
+            return;
+        };
+        let stands = |swap: &Swap| {
+            let index = self
+                .commit
+                .changes
+                .iter()
+                .position(|change| change.table == swap.table);
+            let base = index.and_then(|index| bases[index].as_ref());
+            swap.expected.as_deref() == base.map(Table::metadata_location)
+        };
+        unresolved.swaps.retain(|swaps| swaps.iter().all(stands));
+        if unresolved.swaps.is_empty() {
+            self.unresolved = None;
+        }
+    }
+
+    async fn write(&mut self, prepared: &[Prepared]) -> Result<()> {
+        let shared: Vec<&NewFile> = prepared
+            .iter()
+            .filter_map(|part| part.shared_file.as_ref())
+            .filter(|file| self.shared.get(&file.location) != Some(&true))
+            .collect();
+        // Noted before: a write that reports failure may have been carried out.
+        for file in &shared {
+            self.shared.insert(file.location.clone(), false);
+        }
+        let own = prepared.iter().flat_map(|part| &part.files);
+        let writes: Vec<_> = own
+            .chain(shared.iter().copied())
+            .map(|file| write_once(self.lake.store.clone(), file.clone()))
+            .collect();
+        let _: Vec<()> = futures::stream::iter(writes)
+            .buffered(WRITES_AT_ONCE)
+            .try_collect()
+            .await?;
+        for file in shared {
+            self.shared.insert(file.location.clone(), true);
+        }
+        Ok(())
+    }
+
+    async fn swap(&mut self, prepared: Vec<Prepared>) -> Result<Option<Committed>, CommitError> {
+        let swaps: Vec<Swap> = prepared.iter().map(|part| part.swap.clone()).collect();
+        // A safety net over a backend that hangs, not logic: a simulation's clock has no part in it.
+        let asked = self.lake.catalog.swap(&swaps, &self.commit.guards);
+        let answer = tokio::time::timeout(SWAP_TIMEOUT, asked).await;
+        let answer = answer.unwrap_or_else(|_| {
+            Err(Error::unavailable(format!(
+                "the catalog did not answer within {SWAP_TIMEOUT:?}"
+            )))
+        });
+        match answer {
+            Ok(SwapOutcome::Swapped) => Ok(Some(self.done(prepared).await)),
+            Ok(SwapOutcome::Moved(table)) => {
+                self.discard(&prepared).await;
+                self.conflicts += 1;
+                if self.conflicts > MAX_CONFLICTS || self.is_late() {
+                    return Err(Error::conflict(format!(
+                        "{table}: others were first {} times",
+                        self.conflicts
+                    ))
+                    .into());
+                }
+                self.pause(Duration::from_millis(2), self.conflicts).await;
+                Ok(None)
+            }
+            Ok(SwapOutcome::GuardFailed(guard)) => {
+                self.discard(&prepared).await;
+                // An earlier attempt may have won before the guard fell.
+                if self.unresolved.is_some() {
+                    let bases = self.load().await.map_err(CommitError::Failed)?;
+                    if self.took_place(&bases) {
+                        return self.found(bases).map(Some);
+                    }
+                    self.unresolved = None;
+                }
+                Err(CommitError::Displaced(guard))
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                let cause = Error::unavailable(error.to_string());
+                match &mut self.unresolved {
+                    Some(unresolved) => unresolved.swaps.push(swaps),
+                    None => {
+                        self.unresolved = Some(Unresolved {
+                            swaps: vec![swaps],
+                            cause,
+                        });
+                    }
+                }
+                self.silence(error).await
+            }
+            // Nothing moved. A conflict here is the database being busy, or away before the end.
+            Err(error) => {
+                self.discard(&prepared).await;
+                self.silence(error).await
+            }
+        }
+    }
+
+    /// The commit is visible; what follows is tidying, and its failure no failure of the commit.
+    async fn done(&mut self, prepared: Vec<Prepared>) -> Committed {
+        let cache = self.lake.store.manifests();
+        let mut tables = Vec::with_capacity(prepared.len());
+        for part in prepared {
+            let location = part.table.metadata_location();
+            let metadata = part.table.metadata().clone();
+            cache
+                .put_metadata(location, part.metadata_bytes, metadata)
+                .await;
+            self.remove(part.obsolete.iter().map(String::as_str)).await;
+            tables.push(part.table);
+        }
+        Committed {
+            tables,
+            attempts: self.attempts,
+        }
+    }
+
+    /// Removes what a lost attempt wrote. Only where the outcome is certain.
+    async fn discard(&self, prepared: &[Prepared]) {
+        let own = prepared.iter().flat_map(|part| &part.files);
+        self.remove(own.map(|file| file.location.as_str())).await;
+    }
+
+    /// Best effort: what stays is an orphan for upkeep.
+    async fn remove(&self, locations: impl Iterator<Item = &str>) {
+        let deletes: Vec<_> = locations
+            .map(|location| delete(self.lake.store.clone(), location.to_owned()))
+            .collect();
+        let _: Vec<Result<()>> = futures::stream::iter(deletes)
+            .buffered(WRITES_AT_ONCE)
+            .collect()
+            .await;
+    }
+
+    /// Store or catalog did not answer: once more after a pause, if there is patience left.
+    async fn silence(&mut self, error: Error) -> Result<Option<Committed>, CommitError> {
+        self.silences += 1;
+        let passing = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Conflict);
+        let patient = passing && self.silences <= MAX_SILENCES && !self.is_late();
+        if !patient {
+            return Err(error.into());
+        }
+        self.pause(Duration::from_millis(50), self.silences).await;
+        Ok(None)
+    }
+
+    fn is_late(&self) -> bool {
+        self.lake.clock.elapsed().saturating_sub(self.started) > MAX_TIME
+    }
+
+    /// Doubles with each time up to 2 s, and draws the second half by lot.
+    async fn pause(&self, first: Duration, times: u32) {
+        let ceiling = first.saturating_mul(1 << times.min(10));
+        let ceiling = ceiling.min(Duration::from_secs(2));
+        let lot = (self.lake.entropy.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        self.lake
+            .clock
+            .sleep(ceiling.mul_f64(0.5 + lot / 2.0))
+            .await;
+    }
+
+    /// The last word: while an attempt may still win, only that nobody knows.
+    async fn give_up(&mut self, error: CommitError) -> CommitError {
+        let Some(unresolved) = self.unresolved.take() else {
+            self.remove(self.shared.keys().map(String::as_str)).await;
+            return error;
+        };
+        let id: Uuid = self.commit.id;
+        let cause = match error {
+            CommitError::Failed(last) => Error::new(
+                unresolved.cause.kind(),
+                format!("{}; then: {last}", unresolved.cause),
+            ),
+            _ => unresolved.cause,
+        };
+        CommitError::Unknown { id, cause }
+    }
+}
