@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+mod kill;
 mod database;
 #[allow(
     dead_code,
