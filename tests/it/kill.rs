@@ -68,12 +68,17 @@ fn two_sinks_killed_again_and_again_lose_and_double_nothing() {
         .iter()
         .map(|(partition, end)| format!("{partition},{end},{end},0,{}", end - 1))
         .collect();
-    assert_eq!(rows, expected, "partition, rows, distinct offsets, first, last; seed {seed}");
+    assert_eq!(
+        rows, expected,
+        "partition, rows, distinct offsets, first, last; seed {seed}"
+    );
 }
 
 fn from_environment(variable: &str, default: usize) -> usize {
     match std::env::var(variable) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable}={text} is no number")),
         Err(_) => default,
     }
 }
@@ -95,19 +100,21 @@ fn create_topic(topic: &str) {
 
 /// The shipped stream with a topic, tables and rhythm of this test's own.
 fn write_lakehouse(folder: &Path, topic: &str) {
-    let shipped = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog/shop.toml"))
-        .expect("the shipped stream");
+    let shipped =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog/shop.toml"))
+            .expect("the shipped stream");
     let stream: String = shipped
         .lines()
         .map(|line| {
             let key = line.split('=').next().unwrap_or("").trim();
-            match key {
+            let line = match key {
                 "topic" => format!("topic = \"{topic}\""),
                 "table" => "table = \"kill.events\"".to_owned(),
                 "dead_letters" => "dead_letters = \"kill.dead_letters\"".to_owned(),
                 "group_id" => format!("group_id = \"{topic}\""),
                 _ => line.to_owned(),
-            } + "\n"
+            };
+            line + "\n"
         })
         .collect();
     fs::create_dir(folder.join("catalog")).expect("catalog/");
@@ -116,11 +123,18 @@ fn write_lakehouse(folder: &Path, topic: &str) {
     let database = format!("kill_{}", topic.replace('-', "_"));
     let postgres = parts::postgres();
     let made = Command::new("psql")
-        .args(["-q", &postgres, "-c", &format!("CREATE DATABASE {database}")])
+        .args([
+            "-q",
+            &postgres,
+            "-c",
+            &format!("CREATE DATABASE {database}"),
+        ])
         .status()
         .expect("psql runs");
     assert!(made.success());
-    let url = postgres.rsplit_once('/').map(|(server, _)| format!("{server}/{database}"));
+    let url = postgres
+        .rsplit_once('/')
+        .map(|(server, _)| format!("{server}/{database}"));
     let config = format!(
         "version = 1\n\
          [lake]\nwarehouse = \"warehouse\"\ncatalog = \"{}\"\n\
@@ -137,7 +151,13 @@ fn write_lakehouse(folder: &Path, topic: &str) {
 /// All that `frazil generate` prints, keyed as the demo keys it.
 fn produce(topic: &str, events: usize, seed: u64) {
     let lines = Command::new(env!("CARGO_BIN_EXE_frazil"))
-        .args(["generate", "--events", &events.to_string(), "--seed", &seed.to_string()])
+        .args([
+            "generate",
+            "--events",
+            &events.to_string(),
+            "--seed",
+            &seed.to_string(),
+        ])
         .output()
         .expect("frazil generate runs")
         .stdout;
@@ -148,7 +168,10 @@ fn produce(topic: &str, events: usize, seed: u64) {
         .create()
         .expect("a producer");
     let mut sent = 0;
-    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    for line in lines
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
         let key = (sent % 1_000).to_string();
         let mut record = BaseRecord::to(topic).key(&key).payload(line);
         while let Err((error, returned)) = producer.send(record) {
@@ -163,7 +186,9 @@ fn produce(topic: &str, events: usize, seed: u64) {
         }
     }
     assert_eq!(sent, events, "frazil generate prints one record a line");
-    producer.flush(Duration::from_secs(60)).expect("all delivered");
+    producer
+        .flush(Duration::from_secs(60))
+        .expect("all delivered");
 }
 
 fn end_offsets(topic: &str) -> BTreeMap<i32, i64> {
@@ -219,7 +244,11 @@ fn sql(folder: &Path, query: &str) -> Vec<String> {
         "{query}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    String::from_utf8_lossy(&output.stdout).lines().skip(1).map(str::to_owned).collect()
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .skip(1)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// One `frazil serve --roles sink`, killed and started again.
@@ -237,7 +266,11 @@ impl Sink {
     }
 
     fn spawn(folder: &Path, log: &Path) -> Child {
-        let file = fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .expect("a log");
         Command::new(env!("CARGO_BIN_EXE_frazil"))
             .args(["serve", "--roles", "sink", "--config"])
             .arg(folder.join("frazil.toml"))
@@ -261,7 +294,11 @@ impl Sink {
 
     fn must_live(&mut self) {
         if let Some(status) = self.child.try_wait().expect("the child's state") {
-            panic!("sink {} ended by itself with {status}:\n{}", self.number, self.log_tail());
+            panic!(
+                "sink {} ended by itself with {status}:\n{}",
+                self.number,
+                self.log_tail()
+            );
         }
     }
 

@@ -4,8 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
-mod kill;
 mod database;
+mod kill;
 #[allow(
     dead_code,
     reason = "not every part is used yet by every build of the tests"
