@@ -110,7 +110,10 @@ mod tests {
         let wrong = Bytes::copy_from_slice(&(slot.key() ^ 1).to_be_bytes());
         registry.cancel(slot.pid, &right);
         let running = slot.start();
-        assert!(!running.is_cancelled(), "an earlier request must not reach it");
+        assert!(
+            !running.is_cancelled(),
+            "an earlier request must not reach it"
+        );
         registry.cancel(slot.pid, &wrong);
         registry.cancel(slot.pid, &Bytes::new());
         registry.cancel(slot.pid ^ 1, &right);

@@ -14,8 +14,8 @@ use super::frame::{self, FrameError, Frontend, Opening};
 use super::sqlstate::WireError;
 
 /// A byte stream to a client: plain TCP, or later one wrapped in TLS.
-pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
+pub trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Socket for T {}
 
 /// Output beyond this is sent before more is made.
 pub const OUTPUT_CHUNK_BYTES: usize = 64 * 1024;

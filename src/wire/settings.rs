@@ -303,7 +303,9 @@ impl Settings {
 }
 
 fn key(name: &str) -> String {
-    find(name).map_or(name, |known| known.name).to_ascii_lowercase()
+    find(name)
+        .map_or(name, |known| known.name)
+        .to_ascii_lowercase()
 }
 
 fn unknown(name: &str) -> WireError {
@@ -350,7 +352,9 @@ fn checked(name: &str, value: &str) -> Result<(String, String)> {
         Kind::Millis => millis(value).ok_or_else(invalid)?.to_string(),
         Kind::Enum(allowed) => {
             if !allowed.iter().any(|one| one.eq_ignore_ascii_case(value)) {
-                return Err(invalid().with_hint(format!("Available values: {}.", allowed.join(", "))));
+                return Err(
+                    invalid().with_hint(format!("Available values: {}.", allowed.join(", ")))
+                );
             }
             match known.name {
                 "client_encoding" => "UTF8".to_owned(),
@@ -419,7 +423,12 @@ fn millis(value: &str) -> Option<i64> {
 
 /// The largest unit that divides it, as SHOW has it.
 fn with_unit(millis: i64) -> String {
-    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000)] {
+    for (unit, size) in [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("min", 60_000),
+        ("s", 1000),
+    ] {
         if millis > 0 && millis % size == 0 {
             return format!("{}{unit}", millis / size);
         }
@@ -504,7 +513,9 @@ mod tests {
     fn the_search_path_is_a_list_of_identifiers() {
         let mut settings = settings();
         assert_eq!(settings.search_path("alice"), ["alice", "public"]);
-        settings.set("search_path", "Shop, \"Odd, Name\"", false).unwrap();
+        settings
+            .set("search_path", "Shop, \"Odd, Name\"", false)
+            .unwrap();
         assert_eq!(settings.search_path("alice"), ["shop", "Odd, Name"]);
     }
 

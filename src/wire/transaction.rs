@@ -162,9 +162,7 @@ impl Transaction {
         self.savepoints
             .iter()
             .rposition(|(one, _)| one == name)
-            .ok_or_else(|| {
-                WireError::new("3B001", format!("savepoint \"{name}\" does not exist"))
-            })
+            .ok_or_else(|| WireError::new("3B001", format!("savepoint \"{name}\" does not exist")))
     }
 
     fn need_block(&self, what: &str) -> Result<()> {

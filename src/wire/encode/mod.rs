@@ -14,7 +14,8 @@ mod text;
 mod types;
 
 pub use column::Column;
-pub use types::{PgType, of_field, of_type, oid, to_arrow};
+pub use numeric::from_binary as numeric_from_binary;
+pub use types::{PgType, array_of, element_of, of_field, of_type, oid, to_arrow};
 
 use bytes::{BufMut, BytesMut};
 use chrono_tz::Tz;

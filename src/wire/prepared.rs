@@ -1,0 +1,233 @@
+//! A statement that was parsed and described, to be run as often as the client likes.
+//! Its syntax tree, parameter types and columns are kept; its plan only within the batch of
+//! messages it was made in, since a plan holds the snapshots of its tables.
+
+use std::sync::{Arc, Mutex};
+
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast;
+use pgwire::messages::data::{FieldDescription, RowDescription};
+
+use super::connection::Limits;
+use super::encode::{self, Format};
+use super::names;
+use super::params;
+use super::session::{Session, lock};
+use super::sqlstate::{Result, WireError};
+use super::transaction;
+use super::utility;
+use crate::query::statement::{self, Statement};
+
+pub(super) struct Prepared {
+    /// None for an empty text.
+    pub statement: Option<Statement>,
+    pub text: String,
+    /// OIDs of `$1`, `$2`, …
+    pub parameters: Vec<u32>,
+    /// None for a statement that gives no rows.
+    pub columns: Option<Columns>,
+    plan: Mutex<Option<(u64, LogicalPlan)>>,
+}
+
+/// What a client is told of a result.
+#[derive(Clone, Debug)]
+pub(super) struct Columns {
+    pub schema: SchemaRef,
+    pub names: Vec<String>,
+}
+
+impl Columns {
+    /// The columns of a statement, named as Postgres names them.
+    pub fn new(schema: SchemaRef, statement: Option<&ast::Statement>) -> Self {
+        let names = names::of_columns(&schema, statement);
+        Self { schema, names }
+    }
+
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub fn description(&self, formats: &[Format]) -> RowDescription {
+        let fields = self
+            .schema
+            .fields()
+            .iter()
+            .zip(&self.names)
+            .enumerate()
+            .map(|(index, (field, name))| {
+                let pg = encode::of_field(field);
+                let format = formats.get(index).copied().unwrap_or(Format::Text);
+                FieldDescription::new(
+                    name.replace('\0', ""),
+                    0,
+                    0,
+                    pg.oid,
+                    pg.size,
+                    pg.modifier,
+                    format.code(),
+                )
+            })
+            .collect();
+        RowDescription::new(fields)
+    }
+}
+
+/// The one statement of a text for the extended protocol; None for an empty text.
+pub(super) fn single(text: &str) -> Result<Option<Statement>> {
+    let text = utility::respell(text);
+    let mut statements = statement::parse(&text)?;
+    if statements.len() > 1 {
+        return Err(WireError::syntax(
+            "cannot insert multiple commands into a prepared statement",
+        ));
+    }
+    Ok(statements.pop())
+}
+
+impl Prepared {
+    /// Takes the plan that was made for the description, if it is of this very batch.
+    fn take_plan(&self, batch: u64) -> Option<LogicalPlan> {
+        let (made, plan) = lock(&self.plan).take()?;
+        (made == batch).then_some(plan)
+    }
+
+    /// A statement of the simple protocol: no parameters, described by its rows.
+    pub fn immediate(statement: Statement, text: String) -> Self {
+        Self {
+            statement: Some(statement),
+            text,
+            parameters: Vec::new(),
+            columns: None,
+            plan: Mutex::new(None),
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Describes a statement: its parameters and columns. `declared` are the client's type OIDs,
+    /// 0 where it leaves one open.
+    pub async fn prepare(
+        &mut self,
+        statement: Option<Statement>,
+        text: &str,
+        declared: Vec<u32>,
+    ) -> Result<Prepared> {
+        let mut prepared = Prepared {
+            statement,
+            text: text.to_owned(),
+            parameters: declared,
+            columns: None,
+            plan: Mutex::new(None),
+        };
+        let Some(Statement::Sql(sql)) = &prepared.statement else {
+            return Ok(prepared);
+        };
+        if self.transaction.failed() && !utility::ends_transaction(sql) {
+            return Err(transaction::aborted());
+        }
+        if let Some(columns) = self.described_by_session(sql)? {
+            prepared.columns = columns;
+            return Ok(prepared);
+        }
+        let limits = self.start();
+        let planned = self.plan(sql, &limits).await;
+        self.stop();
+        let plan = planned?;
+        prepared.parameters = parameter_types(&plan, &prepared.parameters)?;
+        if !matches!(sql.as_ref(), ast::Statement::Copy { .. }) {
+            let schema = if utility::is_explain(sql) {
+                utility::explain_schema()
+            } else {
+                self.coerced_schema(&plan, &prepared.parameters)
+            };
+            prepared.columns = Some(Columns::new(schema, Some(sql)));
+        }
+        prepared.plan = Mutex::new(Some((self.batch, plan)));
+        Ok(prepared)
+    }
+
+    /// Plans a statement of the engine.
+    pub async fn plan(&mut self, sql: &ast::Statement, limits: &Limits) -> Result<LogicalPlan> {
+        let rewritten = self.rewrite(sql).await?;
+        let query = &self.query;
+        let planned = utility::guarded(async { query.plan(&rewritten).await });
+        let planned = self.connection.watch(limits, planned).await?;
+        Ok(planned??)
+    }
+
+    /// The plan to run now, its parameters filled in.
+    pub async fn bound_plan(
+        &mut self,
+        prepared: &Prepared,
+        sql: &ast::Statement,
+        values: &[ScalarValue],
+        limits: &Limits,
+    ) -> Result<LogicalPlan> {
+        let plan = match prepared.take_plan(self.batch) {
+            Some(plan) => plan,
+            None => self.plan(sql, limits).await?,
+        };
+        if values.is_empty() {
+            return Ok(plan);
+        }
+        let values = ParamValues::from(values.to_vec());
+        plan.replace_params_with_values(&values)
+            .map_err(|error| WireError::from(crate::query::QueryError::from(error)))
+    }
+
+    /// The types that the analyser will settle on, so that what is described is what comes.
+    fn coerced_schema(&self, plan: &LogicalPlan, parameters: &[u32]) -> SchemaRef {
+        let as_planned = || -> SchemaRef { Arc::new(plan.schema().as_arrow().clone()) };
+        let nulls: Option<Vec<ScalarValue>> = parameters
+            .iter()
+            .map(|oid| params::null(&encode::to_arrow(*oid)?).ok())
+            .collect();
+        let Some(nulls) = nulls else {
+            return as_planned();
+        };
+        let state = self.query.context().state();
+        let options = state.config_options();
+        let coerced = plan
+            .clone()
+            .replace_params_with_values(&ParamValues::from(nulls))
+            .and_then(|plan| state.analyzer().execute_and_check(plan, options, |_, _| {}));
+        match coerced {
+            Ok(coerced) if coerced.schema().fields().len() == plan.schema().fields().len() => {
+                Arc::new(Schema::clone(coerced.schema().as_arrow()))
+            }
+            _ => as_planned(),
+        }
+    }
+}
+
+/// Types of `$1 … $n`: what the client declared, else what the plan infers, else text.
+fn parameter_types(plan: &LogicalPlan, declared: &[u32]) -> Result<Vec<u32>> {
+    let inferred = plan
+        .get_parameter_fields()
+        .map_err(|error| WireError::from(crate::query::QueryError::from(error)))?;
+    let mut types = declared.to_vec();
+    for (name, field) in inferred {
+        let number = name
+            .strip_prefix('$')
+            .and_then(|digits| digits.parse::<usize>().ok())
+            .filter(|number| (1..=usize::from(u16::MAX)).contains(number))
+            .ok_or_else(|| WireError::new("42P02", format!("there is no parameter {name}")))?;
+        if types.len() < number {
+            types.resize(number, 0);
+        }
+        if types[number - 1] == 0
+            && let Some(field) = field
+        {
+            types[number - 1] = encode::of_field(&field).oid;
+        }
+    }
+    for type_oid in &mut types {
+        // A type that can't be bound is left to the plan's own coercion, from text.
+        if matches!(*type_oid, 0 | encode::oid::UNKNOWN) || encode::to_arrow(*type_oid).is_none() {
+            *type_oid = encode::oid::TEXT;
+        }
+    }
+    Ok(types)
+}

@@ -1,0 +1,116 @@
+//! The simple protocol: a text of statements, run one after the other as one transaction.
+
+use pgwire::messages::PgWireBackendMessage as Backend;
+use pgwire::messages::copy::{CopyDone, CopyOutResponse};
+use pgwire::messages::response::EmptyQueryResponse;
+
+use super::encode::{Format, Style};
+use super::prepared::Prepared;
+use super::rows::Form;
+use super::run::{Copying, Started};
+use super::session::{End, Session};
+use super::sqlstate::{Result, Severity};
+use super::utility;
+use crate::query::statement;
+
+impl Session<'_> {
+    pub async fn simple(&mut self, text: &str) -> std::result::Result<(), End> {
+        self.portals.remove("");
+        let parsed = statement::parse_each(&utility::respell(text));
+        let done = match parsed {
+            Err(error) => Err(error.into()),
+            Ok(statements) if statements.is_empty() => {
+                self.connection
+                    .send(Backend::EmptyQueryResponse(EmptyQueryResponse::new()));
+                Ok(())
+            }
+            Ok(statements) => self.all(statements).await,
+        };
+        if let Err(error) = done {
+            if error.severity == Severity::Fatal {
+                return Err(End::Told(error));
+            }
+            self.fail(&error);
+        }
+        self.end_implicit();
+        self.ready();
+        Ok(())
+    }
+
+    async fn all(&mut self, statements: Vec<(statement::Statement, String)>) -> Result<()> {
+        for (statement, text) in statements {
+            let prepared = Prepared::immediate(statement, text);
+            let limits = self.start();
+            let done = self.one(&prepared, &limits).await;
+            self.stop();
+            done?;
+            self.apply_settings()?;
+        }
+        Ok(())
+    }
+
+    async fn one(&mut self, prepared: &Prepared, limits: &super::connection::Limits) -> Result<()> {
+        match self.run(prepared, &[], limits).await? {
+            Started::Empty => {
+                self.connection
+                    .send(Backend::EmptyQueryResponse(EmptyQueryResponse::new()));
+            }
+            Started::Tag(tag) => self.complete(&tag),
+            Started::Rows {
+                mut rows,
+                columns,
+                tag,
+            } => {
+                let form = Form::uniform(Format::Text, columns.len());
+                self.connection
+                    .send(Backend::RowDescription(columns.description(&[])));
+                let style = self.style();
+                let (count, _) = rows
+                    .send(&mut self.connection, limits, &style, &form, 0)
+                    .await?;
+                self.complete(&tag.of(count));
+            }
+            Started::Fetch { cursor, count } => self.fetch(&cursor, count, true, limits).await?,
+            Started::Copy(copying) => self.copy_out(copying, limits).await?,
+        }
+        Ok(())
+    }
+
+    pub fn style(&self) -> Style {
+        Style {
+            zone: self.settings().zone(),
+        }
+    }
+
+    /// COPY … TO STDOUT, in both protocols.
+    pub async fn copy_out(
+        &mut self,
+        copying: Copying,
+        limits: &super::connection::Limits,
+    ) -> Result<()> {
+        let Copying {
+            mut rows,
+            mut writer,
+            columns,
+        } = copying;
+        let code = writer.format().code();
+        self.connection
+            .send(Backend::CopyOutResponse(CopyOutResponse::new(
+                code as i8,
+                columns.len() as i16,
+                vec![code; columns.len()],
+            )));
+        writer.begin(&columns.names, self.connection.output());
+        let form = Form::Copy(writer);
+        let style = self.style();
+        let (count, _) = rows
+            .send(&mut self.connection, limits, &style, &form, 0)
+            .await?;
+        if let Form::Copy(writer) = form {
+            writer.end(self.connection.output());
+        }
+        self.connection.send(Backend::CopyDone(CopyDone::new()));
+        self.complete(&format!("COPY {count}"));
+        Ok(())
+    }
+}
