@@ -312,12 +312,16 @@ fn columns(list: &[(&str, DataType)]) -> SchemaRef {
 
 fn pg_namespace(sources: &Sources<'_>) -> Result<RecordBatch> {
     let schema = exported_schema("pg_namespace", sources)?;
-    fill(&schema, &sources.snapshot.schemas, |row, column| match column {
-        "oid" => row.oid.into(),
-        "nspname" => row.name.as_str().into(),
-        "nspowner" => POSTGRES_ROLE.into(),
-        _ => Cell::Unset,
-    })
+    fill(
+        &schema,
+        &sources.snapshot.schemas,
+        |row, column| match column {
+            "oid" => row.oid.into(),
+            "nspname" => row.name.as_str().into(),
+            "nspowner" => POSTGRES_ROLE.into(),
+            _ => Cell::Unset,
+        },
+    )
 }
 
 fn pg_class(sources: &Sources<'_>) -> Result<RecordBatch> {

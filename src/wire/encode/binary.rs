@@ -1,6 +1,5 @@
 //! Values in Postgres's binary formats.
 
-use arrow::array::Array;
 use bytes::{BufMut, BytesMut};
 
 use super::column::{Column, Values};

@@ -1,6 +1,5 @@
 //! Structs and maps as JSON text, the way `row_to_json` lays it out.
 
-use arrow::array::Array;
 use bytes::{BufMut, BytesMut};
 
 use super::column::{Column, Values};
