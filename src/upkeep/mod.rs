@@ -1,1 +1,182 @@
-//! Upkeep: expiry, orphan removal, old metadata.
+//! Upkeep: snapshots thinned and expired, files that nothing reaches deleted, for every table of
+//! the catalog, again and again (I9, I10).
+//!
+//! The one change of metadata, the removal of snapshots, goes through the lake's commit path
+//! under a lease of the table, so that two processes don't do the work at once. Deleting follows
+//! what the table reaches at that moment, never what an earlier look said.
+
+mod delete;
+mod policy;
+mod reach;
+mod report;
+mod sweep;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use policy::Policy;
+pub use report::{Skipped, TableReport, Totals};
+
+use crate::config::UpkeepConfig;
+use crate::domain::TableName;
+use crate::lake::commit::CommitError;
+use crate::lake::store::normalise;
+use crate::lake::{self, Lake};
+
+/// How long a table's lease lasts without being renewed.
+const LEASE_MS: i64 = 300_000;
+
+/// The first pass comes this soon, so that a process that is often restarted does its work too.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What upkeep does, and how often.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub interval: Duration,
+    pub policy: Policy,
+    /// A file younger than this is never deleted (I9).
+    pub safety_age: Duration,
+    /// Each table's folder is listed for orphans this often.
+    pub sweep_interval: Duration,
+    /// Says what would be done, changes nothing.
+    pub dry_run: bool,
+    /// This process's name in leases.
+    pub holder: String,
+    /// Counted up by every pass; keep a clone for metrics.
+    pub totals: Arc<Totals>,
+}
+
+impl Options {
+    pub fn new(config: &UpkeepConfig, holder: impl Into<String>) -> Self {
+        let six_hours = Duration::from_secs(6 * 3_600);
+        Self {
+            interval: config.interval,
+            policy: Policy {
+                keep_all_ms: ms(config.keep_all),
+                keep_hourly_ms: ms(config.keep_hourly),
+                keep_daily_ms: ms(config.keep_daily),
+            },
+            safety_age: config.safety_age,
+            // An orphan may stay a quarter longer than it must.
+            sweep_interval: (config.safety_age / 4).min(six_hours).max(config.interval),
+            dry_run: false,
+            holder: holder.into(),
+            totals: Arc::default(),
+        }
+    }
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Why a table's upkeep stopped. What was done until then holds.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Lake(#[from] lake::Error),
+    #[error("the expiry of snapshots was not committed: {0}")]
+    Commit(#[from] CommitError),
+    #[error("the lease {0} was lost to another process")]
+    Displaced(String),
+}
+
+/// Runs passes until `stop`. A table that fails is logged, counted and tried again in the next
+/// pass; it never stops the others.
+pub async fn run(lake: Lake, options: Options, stop: CancellationToken) {
+    let mut swept: BTreeMap<TableName, Duration> = BTreeMap::new();
+    let mut pause = options.interval.min(FIRST_PAUSE);
+    loop {
+        tokio::select! {
+            () = lake.clock.sleep(pause) => {}
+            () = stop.cancelled() => return,
+        }
+        pause = options.interval;
+        let due = |table: &TableName| {
+            swept
+                .get(table)
+                .is_none_or(|at| lake.clock.elapsed().saturating_sub(*at) >= options.sweep_interval)
+        };
+        let reports = match pass(&lake, &options, due, &stop).await {
+            Ok(reports) => reports,
+            Err(error) => {
+                options.totals.failed();
+                tracing::warn!(%error, "upkeep could not list the tables; it tries again");
+                continue;
+            }
+        };
+        for report in &reports {
+            if report.swept {
+                swept.insert(report.table.clone(), lake.clock.elapsed());
+            }
+        }
+        swept.retain(|table, _| reports.iter().any(|report| report.table == *table));
+    }
+}
+
+/// Every table once; those for which `sweep` holds are listed for orphans too.
+pub async fn pass(
+    lake: &Lake,
+    options: &Options,
+    sweep: impl Fn(&TableName) -> bool,
+    stop: &CancellationToken,
+) -> lake::Result<Vec<TableReport>> {
+    let names = lake.catalog.list().await?;
+    let (locations, unread) = locations(lake, &names).await;
+    let mut reports = Vec::new();
+    for name in names {
+        if stop.is_cancelled() {
+            break;
+        }
+        let task = table::Task {
+            lake,
+            options,
+            stop,
+            table: &name,
+            // Whose folder is not known could be within this one.
+            sweep: sweep(&name) && unread.is_empty(),
+            neighbours: table::Neighbours::of(&name, &locations),
+        };
+        let mut report = TableReport::new(name.clone(), options.dry_run);
+        if let Err(error) = table::keep_up(&task, &mut report).await {
+            options.totals.failed();
+            report.error = Some(error.to_string());
+            tracing::warn!(table = %name, %error, "upkeep of a table failed; it is tried again");
+        }
+        options.totals.add(&report);
+        report.log();
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+/// Where each table lies, and the tables of which that is not known.
+async fn locations(
+    lake: &Lake,
+    names: &[TableName],
+) -> (BTreeMap<TableName, String>, Vec<TableName>) {
+    let (mut known, mut unread) = (BTreeMap::new(), Vec::new());
+    for name in names {
+        match lake.table(name).await {
+            Ok(table) => {
+                known.insert(name.clone(), normalise(table.metadata().location()));
+            }
+            // Dropped since it was listed.
+            Err(error) if error.kind() == lake::ErrorKind::NotFound => {
+                if lake.catalog.load(name).await.is_ok_and(|p| p.is_none()) {
+                    continue;
+                }
+                unread.push(name.clone());
+            }
+            Err(_) => unread.push(name.clone()),
+        }
+    }
+    (known, unread)
+}

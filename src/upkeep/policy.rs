@@ -1,0 +1,276 @@
+//! Which snapshots stay: all of the last while, then the newest of each hour, then of each day
+//! (I10). Decides only; must never touch a table.
+//!
+//! What counts is how long ago a snapshot stopped being current, not how old it is: somebody may
+//! have begun to read a month-old snapshot the moment before its successor came.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use iceberg::spec::{MAIN_BRANCH, TableMetadata};
+use serde_json::Value;
+
+use crate::lake::{Error, Result};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// Other engines' floor, honoured; their ages are not, since ours are declared.
+const MIN_SNAPSHOTS: &str = "history.expire.min-snapshots-to-keep";
+
+/// How long snapshots stay, counted from when they stopped being current.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Up to this, all of them.
+    pub keep_all_ms: i64,
+    /// Up to this, the newest of each hour.
+    pub keep_hourly_ms: i64,
+    /// Up to this, the newest of each day; then none.
+    pub keep_daily_ms: i64,
+}
+
+/// A snapshot in its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment {
+    id: i64,
+    created_ms: i64,
+    sequence_number: i64,
+}
+
+/// A branch or a tag, as the metadata file holds it.
+struct Reference {
+    name: String,
+    snapshot_id: i64,
+    is_branch: bool,
+    min_snapshots: usize,
+    max_age_ms: Option<i64>,
+}
+
+/// The snapshots that may go, oldest first. Those that a branch or tag points to never do.
+pub(super) fn doomed(metadata: &TableMetadata, policy: &Policy, now_ms: i64) -> Result<Vec<i64>> {
+    let references = references(metadata)?;
+    let heads: BTreeSet<i64> = references.iter().map(|r| r.snapshot_id).collect();
+    let kept = asked_for(metadata, &references, now_ms);
+    let mut doomed = Vec::new();
+    for line in lines(metadata, &references) {
+        doomed.extend(thin(&line, &heads, policy, now_ms));
+    }
+    doomed.retain(|id| !kept.contains(id));
+    Ok(doomed)
+}
+
+/// `line` in order of time. Buckets are hours and days of UTC, so that the choice stays the same
+/// however often it is made.
+fn thin(line: &[Moment], heads: &BTreeSet<i64>, policy: &Policy, now_ms: i64) -> Vec<i64> {
+    let mut doomed = Vec::new();
+    for (index, moment) in line.iter().enumerate() {
+        if heads.contains(&moment.id) {
+            continue;
+        }
+        let next = line.get(index + 1);
+        let ended_ms = next.map_or(moment.created_ms, |next| next.created_ms);
+        let age_ms = now_ms.saturating_sub(ended_ms);
+        let newest_of = |bucket_ms: i64| {
+            next.is_none_or(|next| {
+                next.created_ms.div_euclid(bucket_ms) != moment.created_ms.div_euclid(bucket_ms)
+            })
+        };
+        let stays = age_ms < policy.keep_all_ms
+            || (age_ms < policy.keep_hourly_ms && newest_of(HOUR_MS))
+            || (age_ms < policy.keep_daily_ms && newest_of(DAY_MS));
+        if !stays {
+            doomed.push(moment.id);
+        }
+    }
+    doomed
+}
+
+/// One line for each branch, of what only it has; all else is main's: after a thinning parents
+/// are gone, and nobody can tell any more whose ancestor an old snapshot was.
+fn lines(metadata: &TableMetadata, references: &[Reference]) -> Vec<Vec<Moment>> {
+    let mains: BTreeSet<i64> = references
+        .iter()
+        .filter(|r| r.name == MAIN_BRANCH)
+        .flat_map(|r| ancestors(metadata, r.snapshot_id))
+        .collect();
+    let mut claimed: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut lines: Vec<Vec<Moment>> = vec![Vec::new()];
+    for branch in references
+        .iter()
+        .filter(|r| r.is_branch && r.name != MAIN_BRANCH)
+    {
+        lines.push(Vec::new());
+        for id in ancestors(metadata, branch.snapshot_id) {
+            if mains.contains(&id) {
+                break;
+            }
+            claimed.entry(id).or_insert(lines.len() - 1);
+        }
+    }
+    for snapshot in metadata.snapshots() {
+        let id = snapshot.snapshot_id();
+        lines[claimed.get(&id).copied().unwrap_or(0)].push(Moment {
+            id,
+            created_ms: snapshot.timestamp_ms(),
+            sequence_number: snapshot.sequence_number(),
+        });
+    }
+    for line in &mut lines {
+        line.sort_by_key(|moment| (moment.created_ms, moment.sequence_number, moment.id));
+    }
+    lines
+}
+
+/// From the head back, as far as snapshots are still there.
+fn ancestors(metadata: &TableMetadata, head: i64) -> Vec<i64> {
+    let mut line = Vec::new();
+    let mut at = Some(head);
+    while let Some(snapshot) = at.and_then(|id| metadata.snapshot_by_id(id)) {
+        line.push(snapshot.snapshot_id());
+        at = snapshot.parent_snapshot_id();
+        // A cycle can't be, and must not hang us if somebody made one.
+        if line.len() > metadata.snapshots().len() {
+            break;
+        }
+    }
+    line
+}
+
+/// What branches and the table ask to be kept beyond the policy.
+fn asked_for(metadata: &TableMetadata, references: &[Reference], now_ms: i64) -> BTreeSet<i64> {
+    let floor = metadata
+        .properties()
+        .get(MIN_SNAPSHOTS)
+        .and_then(|text| text.parse::<usize>().ok())
+        .unwrap_or(1);
+    let mut kept = BTreeSet::new();
+    for branch in references.iter().filter(|r| r.is_branch) {
+        let line = ancestors(metadata, branch.snapshot_id);
+        kept.extend(line.iter().take(branch.min_snapshots.max(floor)));
+        if let Some(max_age_ms) = branch.max_age_ms {
+            kept.extend(line.iter().filter(|id| {
+                metadata.snapshot_by_id(**id).is_some_and(|snapshot| {
+                    now_ms.saturating_sub(snapshot.timestamp_ms()) < max_age_ms
+                })
+            }));
+        }
+    }
+    kept
+}
+
+/// The crate keeps references to itself; their JSON is the format's own.
+fn references(metadata: &TableMetadata) -> Result<Vec<Reference>> {
+    let document = serde_json::to_value(metadata)
+        .map_err(|error| Error::corrupt(format!("table metadata: {error}")))?;
+    let Some(refs) = document["refs"].as_object() else {
+        return Ok(Vec::new());
+    };
+    refs.iter()
+        .map(|(name, value)| read_reference(name, value))
+        .collect()
+}
+
+fn read_reference(name: &str, value: &Value) -> Result<Reference> {
+    let snapshot_id = value["snapshot-id"].as_i64();
+    Ok(Reference {
+        name: name.to_owned(),
+        // Unread it would not be protected: better nothing goes.
+        snapshot_id: snapshot_id
+            .ok_or_else(|| Error::corrupt(format!("the reference {name} names no snapshot")))?,
+        is_branch: value["type"] != "tag",
+        min_snapshots: value["min-snapshots-to-keep"]
+            .as_u64()
+            .and_then(|count| usize::try_from(count).ok())
+            .unwrap_or(0),
+        max_age_ms: value["max-snapshot-age-ms"].as_i64(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: Policy = Policy {
+        keep_all_ms: HOUR_MS,
+        keep_hourly_ms: DAY_MS,
+        keep_daily_ms: 30 * DAY_MS,
+    };
+    const MINUTE_MS: i64 = 60_000;
+    /// The start of a day.
+    const START_MS: i64 = 20_000 * DAY_MS;
+
+    fn line(created: impl IntoIterator<Item = i64>) -> Vec<Moment> {
+        let moment = |(index, created_ms)| Moment {
+            id: index,
+            created_ms,
+            sequence_number: index,
+        };
+        (0..).zip(created).map(moment).collect()
+    }
+
+    /// The times that stay, as minutes since the start; the last is the head.
+    fn stays(line: &[Moment], now_ms: i64) -> Vec<i64> {
+        let heads = line.last().map(|head| head.id).into_iter().collect();
+        let doomed = thin(line, &heads, &POLICY, now_ms);
+        line.iter()
+            .filter(|moment| !doomed.contains(&moment.id))
+            .map(|moment| (moment.created_ms - START_MS) / MINUTE_MS)
+            .collect()
+    }
+
+    #[test]
+    fn the_last_hour_stays_whole_then_hours_then_days() {
+        // Every ten minutes for three days.
+        let line = line((0..3 * 144).map(|ten| START_MS + ten * 10 * MINUTE_MS));
+        let now_ms = START_MS + 3 * DAY_MS;
+        let kept = stays(&line, now_ms);
+        let day = 24 * 60;
+        let expected: Vec<i64> = [day - 10, 2 * day - 10]
+            .into_iter()
+            .chain((0..24).map(|hour| 2 * day + hour * 60 + 50))
+            .chain([
+                3 * day - 60,
+                3 * day - 50,
+                3 * day - 40,
+                3 * day - 30,
+                3 * day - 20,
+            ])
+            .collect::<BTreeSet<i64>>()
+            .into_iter()
+            .collect();
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn what_was_current_a_moment_ago_stays_however_old() {
+        let line = line([START_MS, START_MS + 90 * DAY_MS]);
+        let just_superseded = START_MS + 90 * DAY_MS + MINUTE_MS;
+        assert_eq!(stays(&line, just_superseded).len(), 2);
+        // It was the state of each of these days, so it stays as long as the last of them.
+        assert_eq!(stays(&line, START_MS + 119 * DAY_MS).len(), 2);
+        assert_eq!(stays(&line, START_MS + 121 * DAY_MS).len(), 1);
+    }
+
+    #[test]
+    fn thinning_often_keeps_what_thinning_once_keeps() {
+        let all = line((0..2_000).map(|step| START_MS + step * 7 * MINUTE_MS));
+        let now_ms = START_MS + 2_000 * 7 * MINUTE_MS;
+        let once = stays(&all, now_ms);
+        let mut often: Vec<Moment> = Vec::new();
+        for moment in &all {
+            often.push(*moment);
+            let heads = [moment.id].into();
+            let doomed = thin(&often, &heads, &POLICY, moment.created_ms);
+            often.retain(|moment| !doomed.contains(&moment.id));
+        }
+        let often = stays(&often, now_ms);
+        assert!(once.iter().all(|minute| often.contains(minute)));
+        // A neighbour that went makes one count as current for longer: one in each tier.
+        assert!(often.len() <= once.len() + 2, "{often:?}");
+    }
+
+    #[test]
+    fn a_fast_clocks_snapshot_stays() {
+        let line = line([START_MS + DAY_MS, START_MS + 2 * DAY_MS]);
+        assert_eq!(stays(&line, START_MS).len(), 2);
+    }
+}
