@@ -40,6 +40,12 @@ impl Error {
         self.kind
     }
 
+    /// Says before the message what it is about.
+    pub fn about(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// Attaches the cause; the message should already name it for people.
     pub fn with_source(
         mut self,

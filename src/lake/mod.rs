@@ -7,6 +7,7 @@ pub mod control;
 pub mod database;
 mod error;
 pub mod manifests;
+pub mod schema;
 pub mod store;
 pub mod table;
 pub mod writer;

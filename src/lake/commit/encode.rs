@@ -20,7 +20,7 @@ pub(super) struct NewFile {
 
 /// One line of a manifest to write.
 pub(super) enum Line {
-    Added(DataFile),
+    Added(Box<DataFile>),
     /// Kept as it was: with the snapshot and the sequence numbers it came with.
     Existing(Arc<iceberg::spec::ManifestEntry>),
     Deleted(Arc<iceberg::spec::ManifestEntry>),
@@ -71,7 +71,7 @@ async fn try_manifest(
     };
     for line in lines {
         match line {
-            Line::Added(file) => writer.add_file(file, -1)?,
+            Line::Added(file) => writer.add_file(*file, -1)?,
             Line::Existing(entry) => writer.add_existing_file(
                 entry.data_file.clone(),
                 entry.snapshot_id.unwrap_or_default(),

@@ -106,7 +106,7 @@ pub(super) fn advance(
         if found != step.expected {
             return Err(CommitError::Fenced {
                 table: change.table.clone(),
-                source_partition: step.source.clone(),
+                source_partition: Box::new(step.source.clone()),
                 expected: step.expected,
                 found,
             });
@@ -130,12 +130,12 @@ pub(super) fn summarise(moves: &[LedgerMove], summary: &mut BTreeMap<String, Str
 }
 
 fn ranges(moves: &[LedgerMove], range: fn(&LedgerMove) -> Option<OffsetRange>) -> Option<String> {
-    let mut sources: BTreeMap<(&str, &str, &str), Vec<(i32, i64, i64)>> = BTreeMap::new();
+    let mut sources: BTreeMap<_, Vec<(i32, i64, i64)>> = BTreeMap::new();
     for step in moves {
         if let Some(OffsetRange { from, to }) = range(step) {
             let source = &step.source;
             sources
-                .entry((&source.cluster_id, &source.topic_id, &step.topic))
+                .entry((&*source.cluster_id, &*source.topic_id, &*step.topic))
                 .or_default()
                 .push((source.partition, from, to));
         }

@@ -167,7 +167,7 @@ pub enum CommitError {
     )]
     Fenced {
         table: TableName,
-        source_partition: SourcePartition,
+        source_partition: Box<SourcePartition>,
         expected: Option<Position>,
         found: Option<Position>,
     },

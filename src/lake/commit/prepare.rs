@@ -319,7 +319,7 @@ impl<'a> Work<'a> {
         }
         let lines = files::added(&self.change.files)
             .iter()
-            .map(|file| encode::Line::Added(file.clone()))
+            .map(|file| encode::Line::Added(Box::new(file.clone())))
             .collect();
         let wanted = ManifestShape {
             location: name(),
