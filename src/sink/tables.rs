@@ -13,8 +13,7 @@ use crate::declare::stream::Stream;
 use crate::declare::{dead_letters_partition, dead_letters_sort_order};
 use crate::domain::{Ledger, TableName};
 use crate::lake::commit::{Commit, CommitError, FileChange, NewTable, TableChange};
-use crate::lake::{Error, ErrorKind, Lake, Result, Table};
-use interim as schema;
+use crate::lake::{Error, ErrorKind, Lake, Result, Table, schema};
 
 /// Both tables of a stream, as loaded at one moment.
 #[derive(Clone, Debug)]
@@ -221,15 +220,5 @@ fn word(schema: &Schema, source_id: i32, transform: Transform) -> String {
     match transform {
         Transform::Identity => name.to_owned(),
         transform => format!("{transform}({name})"),
-    }
-}
-
-mod interim {
-    pub fn evolve(
-        _: &iceberg::spec::TableMetadata,
-        _: &iceberg::spec::Schema,
-        _: &std::collections::BTreeMap<String, String>,
-    ) -> crate::lake::Result<Option<iceberg::spec::Schema>> {
-        Ok(None)
     }
 }
