@@ -6,6 +6,7 @@ pub mod commit;
 pub mod control;
 pub mod database;
 mod error;
+pub mod history;
 pub mod manifests;
 pub mod schema;
 pub mod store;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use iceberg::spec::{MAIN_BRANCH, TableMetadata};
 use serde_json::Value;
 
+use crate::lake::history::ancestors;
 use crate::lake::{Error, Result};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -118,21 +119,6 @@ fn lines(metadata: &TableMetadata, references: &[Reference]) -> Vec<Vec<Moment>>
         line.sort_by_key(|moment| (moment.created_ms, moment.sequence_number, moment.id));
     }
     lines
-}
-
-/// From the head back, as far as snapshots are still there.
-fn ancestors(metadata: &TableMetadata, head: i64) -> Vec<i64> {
-    let mut line = Vec::new();
-    let mut at = Some(head);
-    while let Some(snapshot) = at.and_then(|id| metadata.snapshot_by_id(id)) {
-        line.push(snapshot.snapshot_id());
-        at = snapshot.parent_snapshot_id();
-        // A cycle can't be, and must not hang us if somebody made one.
-        if line.len() > metadata.snapshots().len() {
-            break;
-        }
-    }
-    line
 }
 
 /// What branches and the table ask to be kept beyond the policy.

@@ -27,7 +27,7 @@ use iceberg::spec::{ManifestFile, SchemaRef as IcebergSchemaRef, SnapshotRef};
 
 use super::pin::Pin;
 use super::{QueryError, QueryErrorKind};
-use crate::lake::Table;
+use crate::lake::{Table, history};
 
 pub(super) use files::{DataFileEntry, all as all_files};
 
@@ -137,27 +137,25 @@ fn known_snapshot(table: &Table, id: i64) -> Result<SnapshotRef, QueryError> {
     })
 }
 
-/// What was current at `time_ms`, by the table's own history (a rollback counts).
+/// What was current at `time_ms`, by the table's own history (a rollback counts); where upkeep has
+/// thinned it, the newest snapshot kept from before.
 fn snapshot_at(table: &Table, time_ms: i64) -> Result<SnapshotRef, QueryError> {
     let metadata = table.metadata();
-    let entry = metadata
-        .history()
-        .iter()
-        .rfind(|entry| entry.timestamp_ms() <= time_ms);
-    let Some(entry) = entry else {
-        let oldest = metadata
-            .history()
-            .first()
-            .and_then(|entry| chrono::DateTime::from_timestamp_millis(entry.timestamp_ms()));
-        return Err(undefined(match oldest {
-            Some(oldest) => format!(
-                "table {} has no history that old: it begins at {oldest}",
-                table.name()
-            ),
-            None => format!("table {} has no snapshot yet", table.name()),
-        }));
-    };
-    known_snapshot(table, entry.snapshot_id)
+    if let Some(id) = history::as_of(metadata, time_ms)? {
+        return known_snapshot(table, id);
+    }
+    let oldest = metadata
+        .snapshots()
+        .map(|snapshot| snapshot.timestamp_ms())
+        .min()
+        .and_then(chrono::DateTime::from_timestamp_millis);
+    Err(undefined(match oldest {
+        Some(oldest) => format!(
+            "table {} has no history that old: it begins at {oldest}",
+            table.name()
+        ),
+        None => format!("table {} has no snapshot yet", table.name()),
+    }))
 }
 
 fn is_branch(table: &Table, name: &str) -> bool {

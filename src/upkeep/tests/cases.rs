@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::lake::catalog::Swap;
+use crate::seams::Clock;
 
 const TABLE: &str = "shop.events";
 
@@ -224,4 +225,59 @@ async fn a_loop_runs_passes_and_stops() {
     stop.cancel();
     running.await.unwrap();
     assert!(!house.exists(&old).await);
+}
+
+/// Iceberg's snapshot log ends where a snapshot was taken out of its middle.
+#[tokio::test]
+async fn a_thinned_table_still_answers_as_of_a_time() {
+    let mut house = House::new(12);
+    house.create(TABLE).await;
+    let mut made = Vec::new();
+    for _ in 0..100 {
+        house.pass_time(30 * MINUTE);
+        let (id, _) = house.append(TABLE).await;
+        made.push((house.clock.now_ms(), id));
+        if made.len() % 10 == 0 {
+            house.pass_one(false).await;
+        }
+    }
+    let table = house.table(TABLE).await;
+    let kept: Vec<(i64, i64)> = made
+        .iter()
+        .copied()
+        .filter(|(_, id)| table.metadata().snapshot_by_id(*id).is_some())
+        .collect();
+    assert!(kept.len() > 20 && kept.len() < 40, "{}", kept.len());
+    assert!(table.metadata().history().len() < kept.len());
+    let mut time_ms = START_MS;
+    while time_ms < house.clock.now_ms() {
+        let found = lake::history::as_of(table.metadata(), time_ms).unwrap();
+        let newest = kept.iter().rfind(|(at_ms, _)| *at_ms <= time_ms);
+        assert_eq!(found, newest.map(|(_, id)| *id), "as of {time_ms}");
+        time_ms += ms(10 * MINUTE);
+    }
+}
+
+#[tokio::test]
+async fn another_branchs_snapshots_are_never_mains_past() {
+    let mut house = House::new(13);
+    house.create(TABLE).await;
+    let (first, _) = house.append(TABLE).await;
+    house.pass_time(HOUR);
+    house.append(TABLE).await;
+    let table = house.table(TABLE).await;
+    // A branch from the first, as another engine makes it, and a log that was thinned away.
+    let mut document = serde_json::to_value(table.metadata().as_ref()).unwrap();
+    let mut side = document["snapshots"][0].clone();
+    side["snapshot-id"] = 77.into();
+    side["parent-snapshot-id"] = first.into();
+    side["timestamp-ms"] = (START_MS + ms(30 * MINUTE)).into();
+    document["snapshots"].as_array_mut().unwrap().push(side);
+    document["refs"]["side"] = serde_json::json!({"snapshot-id": 77, "type": "branch"});
+    document["snapshot-log"].as_array_mut().unwrap().remove(0);
+    let metadata: iceberg::spec::TableMetadata = serde_json::from_value(document).unwrap();
+    let at =
+        |minutes: u32| lake::history::as_of(&metadata, START_MS + ms(minutes * MINUTE)).unwrap();
+    assert_eq!(at(45), Some(first));
+    assert_eq!(at(60), table.metadata().current_snapshot_id());
 }

@@ -1,0 +1,70 @@
+//! Which snapshot was current at a time, on tables whose history has been thinned.
+//!
+//! Iceberg's snapshot log loses everything before a removed snapshot, although older ones were
+//! kept (an hour's or a day's newest). For times before the log begins those kept ones answer:
+//! the newest made at or before the time, which is at most as much older as upkeep's thinning.
+
+use std::collections::BTreeSet;
+
+use iceberg::spec::{MAIN_BRANCH, TableMetadata};
+
+use super::{Error, Result};
+
+/// The snapshot that a reader as of this time gets; None when all are younger.
+pub fn as_of(metadata: &TableMetadata, time_ms: i64) -> Result<Option<i64>> {
+    let logged = metadata.history();
+    if let Some(entry) = logged.iter().rfind(|e| e.timestamp_ms() <= time_ms) {
+        return Ok(Some(entry.snapshot_id));
+    }
+    let in_log: BTreeSet<i64> = logged.iter().map(|entry| entry.snapshot_id).collect();
+    let elsewhere = of_other_branches(metadata)?;
+    let kept = metadata
+        .snapshots()
+        .filter(|snapshot| snapshot.timestamp_ms() <= time_ms)
+        .filter(|snapshot| {
+            let id = snapshot.snapshot_id();
+            // One in the log became current later than it was made.
+            !in_log.contains(&id) && !elsewhere.contains(&id)
+        })
+        .max_by_key(|snapshot| (snapshot.timestamp_ms(), snapshot.sequence_number()));
+    Ok(kept.map(|snapshot| snapshot.snapshot_id()))
+}
+
+/// Snapshots that only branches other than main have made, as far as their parents are there.
+fn of_other_branches(metadata: &TableMetadata) -> Result<BTreeSet<i64>> {
+    // The crate keeps references to itself; their JSON is the format's own.
+    let document = serde_json::to_value(metadata)
+        .map_err(|error| Error::corrupt(format!("table metadata: {error}")))?;
+    let mains: BTreeSet<i64> = metadata
+        .current_snapshot_id()
+        .map(|head| ancestors(metadata, head))
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
+    let mut others = BTreeSet::new();
+    for (name, reference) in document["refs"].as_object().into_iter().flatten() {
+        if name == MAIN_BRANCH || reference["type"] == "tag" {
+            continue;
+        }
+        if let Some(head) = reference["snapshot-id"].as_i64() {
+            let line = ancestors(metadata, head).into_iter();
+            others.extend(line.take_while(|id| !mains.contains(id)));
+        }
+    }
+    Ok(others)
+}
+
+/// This snapshot and those before it, newest first, as far as they are still there.
+pub fn ancestors(metadata: &TableMetadata, head: i64) -> Vec<i64> {
+    let mut line = Vec::new();
+    let mut at = Some(head);
+    while let Some(snapshot) = at.and_then(|id| metadata.snapshot_by_id(id)) {
+        line.push(snapshot.snapshot_id());
+        at = snapshot.parent_snapshot_id();
+        // A cycle can't be, and must not hang us if somebody made one.
+        if line.len() > metadata.snapshots().len() {
+            break;
+        }
+    }
+    line
+}
