@@ -11,3 +11,4 @@ mod kill;
     reason = "not every part is used yet by every build of the tests"
 )]
 mod parts;
+mod source;

@@ -2,6 +2,7 @@
 //! One seam for all, so that the pipeline and its proof don't know which.
 
 pub mod embedded;
+pub mod kafka;
 
 use std::time::Duration;
 

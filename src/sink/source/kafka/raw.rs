@@ -1,0 +1,404 @@
+//! The part of librdkafka that rdkafka's safe wrapper doesn't give: queues polled event by event,
+//! with the offset of an end of partition, and the descriptions of cluster and topic.
+//!
+//! All `unsafe` of the program is here. Must never hand out a pointer, nor a reference that
+//! outlives the event it points into.
+#![expect(
+    unsafe_code,
+    reason = "librdkafka is a C library and rdkafka doesn't wrap these calls"
+)]
+
+use std::ffi::{CStr, CString, c_void};
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings as c;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+
+use super::context::Context;
+use super::outbox::Signal;
+
+pub(super) type Consumer = BaseConsumer<Context>;
+
+/// A queue of the consumer. Keeps its consumer alive.
+pub(super) struct Queue {
+    queue: NonNull<c::rd_kafka_queue_t>,
+    /// Whom the queue tells that it isn't empty any more.
+    signal: Option<Arc<Signal>>,
+    consumer: Arc<Consumer>,
+}
+
+// SAFETY: librdkafka's queues are made to be used from any thread, each call takes their lock.
+unsafe impl Send for Queue {}
+
+impl Queue {
+    fn new(queue: *mut c::rd_kafka_queue_t, consumer: &Arc<Consumer>) -> Option<Self> {
+        Some(Self {
+            queue: NonNull::new(queue)?,
+            signal: None,
+            consumer: Arc::clone(consumer),
+        })
+    }
+
+    /// The queue of rebalances and errors (and of records of partitions without their own).
+    pub(super) fn of_group(consumer: &Arc<Consumer>) -> Option<Self> {
+        // SAFETY: the client lives as long as `consumer`, which the queue keeps.
+        let queue = unsafe { c::rd_kafka_queue_get_consumer(consumer.client().native_ptr()) };
+        Self::new(queue, consumer)
+    }
+
+    /// The partition's own queue, cut off from the group's: a partition that isn't read doesn't
+    /// hold up the others, and reading the group's queue goes on whatever is paused.
+    pub(super) fn of_partition(
+        consumer: &Arc<Consumer>,
+        topic: &str,
+        partition: i32,
+    ) -> Option<Self> {
+        let topic = CString::new(topic).ok()?;
+        let client = consumer.client().native_ptr();
+        // SAFETY: the client lives as long as `consumer`; the name is read during the call only.
+        let queue = unsafe { c::rd_kafka_queue_get_partition(client, topic.as_ptr(), partition) };
+        let queue = Self::new(queue, consumer)?;
+        // SAFETY: the queue is alive, and null means to forward nowhere.
+        unsafe { c::rd_kafka_queue_forward(queue.queue.as_ptr(), ptr::null_mut()) };
+        Some(queue)
+    }
+
+    fn temporary(consumer: &Arc<Consumer>) -> Option<Self> {
+        // SAFETY: the client lives as long as `consumer`, which the queue keeps.
+        let queue = unsafe { c::rd_kafka_queue_new(consumer.client().native_ptr()) };
+        Self::new(queue, consumer)
+    }
+
+    /// Raises the signal whenever the queue stops being empty.
+    pub(super) fn raise(mut self, signal: &Arc<Signal>) -> Self {
+        unsafe extern "C" fn raise(_client: *mut c::rd_kafka_t, signal: *mut c_void) {
+            // SAFETY: `signal` points into the Arc that the queue holds until after it has
+            // switched this callback off (see Drop).
+            unsafe { &*signal.cast::<Signal>() }.raise();
+        }
+        let signal = self.signal.insert(Arc::clone(signal));
+        let opaque = Arc::as_ptr(signal).cast_mut().cast::<c_void>();
+        // SAFETY: the queue is alive; what `opaque` points to outlives the callback, as above.
+        unsafe { c::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), Some(raise), opaque) };
+        self
+    }
+
+    /// The next event; None after the time-out.
+    pub(super) fn poll(&self, timeout: Duration) -> Option<Event<'_>> {
+        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the queue is alive; the event belongs to us until it is destroyed.
+        let event = unsafe { c::rd_kafka_queue_poll(self.queue.as_ptr(), timeout_ms) };
+        Some(Event {
+            event: NonNull::new(event)?,
+            _queue: self,
+        })
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: the queue is alive and is not used after. The callback is called and switched
+        // off under the queue's lock, so that none runs when the signal is dropped.
+        unsafe {
+            if self.signal.is_some() {
+                c::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut());
+            }
+            c::rd_kafka_queue_destroy(self.queue.as_ptr());
+        }
+        let _ = &self.consumer;
+    }
+}
+
+/// One event of a queue.
+pub(super) struct Event<'q> {
+    event: NonNull<c::rd_kafka_event_t>,
+    _queue: &'q Queue,
+}
+
+/// What an event is about.
+pub(super) enum EventKind {
+    /// Has one message or several.
+    Fetch,
+    Error(EventError),
+    Assign(Vec<i32>),
+    Revoke(Vec<i32>),
+    Other,
+}
+
+/// An error, or the end of a partition.
+pub(super) struct EventError {
+    pub code: RDKafkaErrorCode,
+    pub text: String,
+    pub fatal: bool,
+    /// Partition and offset, where it is about one.
+    pub place: Option<(i32, i64)>,
+}
+
+/// A record; its bytes lie in the event.
+pub(super) struct Message<'e> {
+    pub partition: i32,
+    pub offset: i64,
+    pub timestamp_ms: Option<i64>,
+    pub key: Option<&'e [u8]>,
+    pub payload: Option<&'e [u8]>,
+}
+
+impl Event<'_> {
+    pub(super) fn kind(&self) -> EventKind {
+        // SAFETY: the event is alive until `self` is dropped, in this call and those below.
+        match unsafe { c::rd_kafka_event_type(self.event.as_ptr()) } {
+            c::RD_KAFKA_EVENT_FETCH => EventKind::Fetch,
+            c::RD_KAFKA_EVENT_ERROR => EventKind::Error(self.error()),
+            c::RD_KAFKA_EVENT_REBALANCE => match self.code() {
+                RDKafkaErrorCode::AssignPartitions => EventKind::Assign(self.partitions()),
+                // Whatever else: librdkafka waits for an unassignment.
+                _ => EventKind::Revoke(self.partitions()),
+            },
+            _ => EventKind::Other,
+        }
+    }
+
+    fn code(&self) -> RDKafkaErrorCode {
+        // SAFETY: the event is alive.
+        unsafe { c::rd_kafka_event_error(self.event.as_ptr()) }.into()
+    }
+
+    fn error(&self) -> EventError {
+        // SAFETY: the event is alive, and its text lives as long.
+        let text = unsafe { text(c::rd_kafka_event_error_string(self.event.as_ptr())) };
+        // SAFETY: the event is alive. The partition is made for us, and destroyed after reading.
+        let place = unsafe {
+            let place = c::rd_kafka_event_topic_partition(self.event.as_ptr());
+            place.as_ref().map(|found| {
+                let copied = (found.partition, found.offset);
+                c::rd_kafka_topic_partition_destroy(place);
+                copied
+            })
+        };
+        EventError {
+            code: self.code(),
+            text,
+            // SAFETY: the event is alive.
+            fatal: unsafe { c::rd_kafka_event_error_is_fatal(self.event.as_ptr()) } != 0,
+            place,
+        }
+    }
+
+    fn partitions(&self) -> Vec<i32> {
+        // SAFETY: the event is alive and owns the list, which is only read, within its count.
+        unsafe {
+            let list = c::rd_kafka_event_topic_partition_list(self.event.as_ptr());
+            let Some(list) = list.as_ref().filter(|list| list.cnt > 0) else {
+                return Vec::new();
+            };
+            let elements = slice::from_raw_parts(list.elems, list.cnt as usize);
+            elements.iter().map(|element| element.partition).collect()
+        }
+    }
+
+    /// The next message of a [`EventKind::Fetch`].
+    pub(super) fn next_message(&mut self) -> Option<Message<'_>> {
+        // SAFETY: the event is alive, and a message lives until it is destroyed, which the
+        // borrow of `self` outlasts. Key and payload are null or have the length given.
+        unsafe {
+            let pointer = c::rd_kafka_event_message_next(self.event.as_ptr());
+            let message = pointer.as_ref()?;
+            let timestamp_ms = c::rd_kafka_message_timestamp(pointer, ptr::null_mut());
+            Some(Message {
+                partition: message.partition,
+                offset: message.offset,
+                timestamp_ms: (timestamp_ms >= 0).then_some(timestamp_ms),
+                key: bytes(message.key, message.key_len),
+                payload: bytes(message.payload, message.len),
+            })
+        }
+    }
+}
+
+impl Drop for Event<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the event is ours and not used after.
+        unsafe { c::rd_kafka_event_destroy(self.event.as_ptr()) };
+    }
+}
+
+/// # Safety
+/// `start` is null, or `length` bytes are readable there for `'e`.
+unsafe fn bytes<'e>(start: *const c_void, length: usize) -> Option<&'e [u8]> {
+    if start.is_null() {
+        return None;
+    }
+    // SAFETY: by the caller.
+    Some(unsafe { slice::from_raw_parts(start.cast(), length) })
+}
+
+/// # Safety
+/// `text` is null or points to a C string that lives during the call.
+unsafe fn text(text: *const std::ffi::c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: by the caller.
+    unsafe { CStr::from_ptr(text) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// What the cluster says of a topic, now.
+#[derive(Debug)]
+pub(super) struct Description {
+    pub cluster_id: String,
+    pub topic_id: String,
+    pub partitions: i32,
+}
+
+/// Why there is no description.
+#[derive(Debug)]
+pub(super) struct NoDescription {
+    pub code: RDKafkaErrorCode,
+    pub text: String,
+}
+
+/// Asks the cluster for its id and the topic's (invariant I4): both requests go to a broker, none
+/// is answered from librdkafka's cache. Blocks up to twice the time-out.
+pub(super) fn describe(
+    consumer: &Arc<Consumer>,
+    topic: &str,
+    timeout: Duration,
+) -> Result<Description, NoDescription> {
+    let cluster_id = describe_cluster(consumer, timeout)?;
+    let (topic_id, partitions) = describe_topic(consumer, topic, timeout)?;
+    Ok(Description {
+        cluster_id,
+        topic_id,
+        partitions,
+    })
+}
+
+fn describe_cluster(consumer: &Arc<Consumer>, timeout: Duration) -> Result<String, NoDescription> {
+    let operation = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER;
+    let client = consumer.client().native_ptr();
+    let queue = ask(consumer, operation, timeout, |options, queue| {
+        // SAFETY: client, options and queue are alive during the call, which copies the options.
+        unsafe { c::rd_kafka_DescribeCluster(client, options, queue) };
+    })?;
+    let event = answer(&queue, timeout)?;
+    // SAFETY: the event is alive; its result and the result's id live as long.
+    let id = unsafe {
+        let result = c::rd_kafka_event_DescribeCluster_result(event.event.as_ptr());
+        if result.is_null() {
+            return Err(unexpected());
+        }
+        text(c::rd_kafka_DescribeCluster_result_cluster_id(result))
+    };
+    if id.is_empty() {
+        return Err(unexpected());
+    }
+    Ok(id)
+}
+
+fn describe_topic(
+    consumer: &Arc<Consumer>,
+    topic: &str,
+    timeout: Duration,
+) -> Result<(String, i32), NoDescription> {
+    let name = CString::new(topic).map_err(|_| NoDescription {
+        code: RDKafkaErrorCode::InvalidTopic,
+        text: "a topic's name has no zero byte".to_owned(),
+    })?;
+    let operation = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+    let client = consumer.client().native_ptr();
+    let queue = ask(consumer, operation, timeout, |options, queue| {
+        let mut names = [name.as_ptr()];
+        // SAFETY: client, options and queue are alive during the call; the collection copies the
+        // one name, and is destroyed after the call has copied it.
+        unsafe {
+            let topics = c::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), 1);
+            c::rd_kafka_DescribeTopics(client, topics, options, queue);
+            c::rd_kafka_TopicCollection_destroy(topics);
+        }
+    })?;
+    let event = answer(&queue, timeout)?;
+    // SAFETY: the event is alive, and what its result holds lives as long; the array is read
+    // within its count.
+    unsafe {
+        let result = c::rd_kafka_event_DescribeTopics_result(event.event.as_ptr());
+        if result.is_null() {
+            return Err(unexpected());
+        }
+        let mut count = 0;
+        let topics = c::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+        if topics.is_null() || count != 1 {
+            return Err(unexpected());
+        }
+        let topic = *topics;
+        let error = c::rd_kafka_TopicDescription_error(topic);
+        if !error.is_null() {
+            let code = c::rd_kafka_error_code(error);
+            if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return Err(NoDescription {
+                    code: code.into(),
+                    text: text(c::rd_kafka_error_string(error)),
+                });
+            }
+        }
+        let id = text(c::rd_kafka_Uuid_base64str(
+            c::rd_kafka_TopicDescription_topic_id(topic),
+        ));
+        let mut partitions = 0;
+        c::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
+        Ok((id, i32::try_from(partitions).unwrap_or(i32::MAX)))
+    }
+}
+
+/// Sends a request whose answer comes to the queue that is returned.
+fn ask(
+    consumer: &Arc<Consumer>,
+    operation: c::rd_kafka_admin_op_t,
+    timeout: Duration,
+    send: impl FnOnce(*const c::rd_kafka_AdminOptions_t, *mut c::rd_kafka_queue_t),
+) -> Result<Queue, NoDescription> {
+    let queue = Queue::temporary(consumer).ok_or_else(unexpected)?;
+    let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client lives as long as `consumer`; the options are ours, used and destroyed
+    // here; a null error buffer of length 0 is not written to.
+    unsafe {
+        let client = consumer.client().native_ptr();
+        let options = c::rd_kafka_AdminOptions_new(client, operation);
+        if options.is_null() {
+            return Err(unexpected());
+        }
+        // A time-out out of range leaves the default, which is bounded too.
+        c::rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, ptr::null_mut(), 0);
+        send(options, queue.queue.as_ptr());
+        c::rd_kafka_AdminOptions_destroy(options);
+    }
+    Ok(queue)
+}
+
+fn answer(queue: &Queue, timeout: Duration) -> Result<Event<'_>, NoDescription> {
+    // The request has its own time-out; a little more, so that it is the one to say why.
+    let event = queue.poll(timeout + Duration::from_secs(1));
+    let event = event.ok_or_else(|| NoDescription {
+        code: RDKafkaErrorCode::OperationTimedOut,
+        text: "no answer in time".to_owned(),
+    })?;
+    match event.code() {
+        RDKafkaErrorCode::NoError => Ok(event),
+        code => Err(NoDescription {
+            code,
+            text: event.error().text,
+        }),
+    }
+}
+
+fn unexpected() -> NoDescription {
+    NoDescription {
+        code: RDKafkaErrorCode::Fail,
+        text: "librdkafka gave no usable answer".to_owned(),
+    }
+}
