@@ -4,10 +4,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::batch::StoredBatch;
 use super::*;
 use crate::lake::ErrorKind;
 use crate::seams::SeededEntropy;
-use crate::sink::source::{Source, SourceEvent};
+use crate::sink::source::{Chunk, Source, SourceEvent, Watermarks};
 
 async fn open(folder: &TempDir) -> EmbeddedLog {
     let path = folder.path().join("log.db");

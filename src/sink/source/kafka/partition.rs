@@ -11,7 +11,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::outbox::{Item, Outbox};
+use super::outbox::{Item, Outbox, Signal};
 use super::raw::{Consumer, EventError, EventKind, Queue};
 use crate::sink::source::{Chunk, RecordSpan};
 
@@ -61,6 +61,12 @@ impl Partition {
             revoked: false,
             stopped: false,
         }
+    }
+
+    /// Lets the queue wake the thread. After the queue has taken the place of an older handle,
+    /// see [`Queue::raise`].
+    pub(super) fn raise(&mut self, signal: &Arc<Signal>) {
+        self.queue.raise(signal);
     }
 
     pub(super) fn want(&mut self, offset: i64, generation: u64) {

@@ -74,7 +74,10 @@ impl Queue {
     }
 
     /// Raises the signal whenever the queue stops being empty.
-    pub(super) fn raise(mut self, signal: &Arc<Signal>) -> Self {
+    ///
+    /// One handle at a time may do so: librdkafka keeps one callback for each queue, and a handle
+    /// that is dropped switches it off.
+    pub(super) fn raise(&mut self, signal: &Arc<Signal>) {
         unsafe extern "C" fn raise(_client: *mut c::rd_kafka_t, signal: *mut c_void) {
             // SAFETY: `signal` points into the Arc that the queue holds until after it has
             // switched this callback off (see Drop).
@@ -84,7 +87,6 @@ impl Queue {
         let opaque = Arc::as_ptr(signal).cast_mut().cast::<c_void>();
         // SAFETY: the queue is alive; what `opaque` points to outlives the callback, as above.
         unsafe { c::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), Some(raise), opaque) };
-        self
     }
 
     /// The next event; None after the time-out.

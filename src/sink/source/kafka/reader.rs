@@ -64,8 +64,10 @@ impl Reader {
         outbox: Arc<Outbox>,
         signal: Arc<Signal>,
     ) -> Option<Self> {
+        let mut group = Queue::of_group(&consumer)?;
+        group.raise(&signal);
         Some(Self {
-            group: Queue::of_group(&consumer)?.raise(&signal),
+            group,
             partitions: BTreeMap::new(),
             revocation: None,
             commands,
@@ -163,9 +165,11 @@ impl Reader {
             let Some(queue) = Queue::of_partition(&self.consumer, &self.topic, *partition) else {
                 return self.fatal("librdkafka gave no queue for a partition");
             };
-            let queue = queue.raise(&self.signal);
-            self.partitions
-                .insert(*partition, Partition::new(*partition, queue));
+            let partition = self
+                .partitions
+                .entry(*partition)
+                .insert_entry(Partition::new(*partition, queue));
+            partition.into_mut().raise(&self.signal);
         }
         let list = unread(&self.topic, partitions);
         if let Err(error) = self.consumer.incremental_assign(&list) {
@@ -261,7 +265,8 @@ impl Reader {
         for number in partitions {
             let queue = Queue::of_partition(&self.consumer, &self.topic, *number);
             if let (Some(queue), Some(partition)) = (queue, self.partitions.get_mut(number)) {
-                partition.reconnect(queue.raise(&self.signal));
+                partition.reconnect(queue);
+                partition.raise(&self.signal);
             }
         }
     }
