@@ -4,12 +4,18 @@ use std::fmt::{Display, Formatter};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use datafusion::common::Result;
+use datafusion::common::{Result, resources_err};
 use datafusion::execution::memory_pool::{
     MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
 
 use super::log::QueryEntry;
+
+/// The consumer that merges a sort's spilled runs: it takes as many runs at a time as the pool
+/// gives memory for, and gives nothing back. With fewer it merges in more rounds.
+const GREEDY: &str = "ExternalSorterMerge";
+/// So many such merges fit beside each other: both sides of a join, in two partitions, and more.
+const MERGES_SIDE_BY_SIDE: usize = 6;
 
 /// Passes everything on to the shared pool and keeps the query's own sum and peak.
 #[derive(Debug)]
@@ -21,6 +27,13 @@ pub(super) struct QueryMemory {
 impl QueryMemory {
     pub(super) fn new(shared: Arc<dyn MemoryPool>, entry: Arc<QueryEntry>) -> Self {
         Self { shared, entry }
+    }
+
+    fn most_for_merging(&self) -> usize {
+        match self.shared.memory_limit() {
+            MemoryLimit::Finite(bytes) => bytes / MERGES_SIDE_BY_SIDE,
+            MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
+        }
     }
 
     fn grown(&self, additional: usize) {
@@ -64,6 +77,11 @@ impl MemoryPool for QueryMemory {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        if reservation.consumer().name().starts_with(GREEDY)
+            && reservation.size() + additional > self.most_for_merging()
+        {
+            return resources_err!("a merge of spilled runs has its share of the memory");
+        }
         self.shared.try_grow(reservation, additional)?;
         self.grown(additional);
         Ok(())

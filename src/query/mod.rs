@@ -2,12 +2,14 @@
 //! Whatever reads or writes files, the network or the environment from SQL is refused here, so
 //! that every way in (wire, `frazil sql`, the library) is refused alike.
 
+mod balance;
 mod catalog;
 mod dialect;
 mod engine;
 mod error;
 mod error_map;
 mod functions;
+mod guard;
 mod log;
 mod memory;
 mod metadata_tables;

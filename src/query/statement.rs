@@ -7,8 +7,10 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
+use super::balance::balance;
 use super::dialect::FrazilDialect;
 use super::{QueryError, QueryErrorKind};
+use crate::declare;
 use crate::declare::model::ModelStatement;
 
 /// One statement of a text.
@@ -77,45 +79,39 @@ pub fn parse_each(text: &str) -> Result<Vec<(Statement, String)>, QueryError> {
             continue;
         };
         let last = part.iter().rfind(meaningful).unwrap_or(first);
-        refuse_endless(part)?;
         let start = first.span.start.column as usize;
         let own = lines.slice(start, last.span.end.column as usize);
-        let statement = parse_one(&dialect, part, own, start)
+        let statement = parse_within_reach(&dialect, part, own, start)
             .map_err(|error| at_end_without_position(error, text))?;
         statements.push((statement, own.to_owned()));
     }
     Ok(statements)
 }
 
-/// Operators of one statement. Each may nest its tree one level deeper, and a tree is walked and
-/// freed recursively.
-const MAX_OPERATORS: usize = 5_000;
+/// Tokens of one statement. Each may nest its tree one level deeper while it is parsed.
+const MAX_TOKENS: usize = 200_000;
+/// A statement with more tokens than this is parsed on a stack of its own.
+const FEW_TOKENS: usize = 500;
+/// Reserved, and used only as far as the tree is deep.
+const PARSE_STACK_BYTES: usize = 256 << 20;
 
-fn refuse_endless(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
-    let operators = tokens.iter().filter(|token| match &token.token {
-        Token::Word(word) => matches!(
-            word.keyword,
-            Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::UNION | Keyword::JOIN
-        ),
-        Token::Number(..)
-        | Token::SingleQuotedString(_)
-        | Token::Whitespace(_)
-        | Token::Comma
-        | Token::Period
-        | Token::SemiColon
-        | Token::EOF
-        | Token::LParen
-        | Token::RParen => false,
-        _ => true,
-    });
-    if operators.count() > MAX_OPERATORS {
+fn parse_within_reach(
+    dialect: &FrazilDialect,
+    tokens: &[TokenWithSpan],
+    text: &str,
+    start: usize,
+) -> Result<Statement, QueryError> {
+    if tokens.len() > MAX_TOKENS {
         return Err(syntax(
-            format!("the statement has more than {MAX_OPERATORS} operators: it is too complex"),
-            None,
-        )
-        .with_hint("Write a long list of values as IN (…), or as a table that is joined."));
+            format!("the statement has more than {MAX_TOKENS} words and signs"),
+            Some(start),
+        ));
     }
-    Ok(())
+    let parse = || parse_one(dialect, tokens, text, start);
+    if tokens.len() <= FEW_TOKENS {
+        return parse();
+    }
+    stacker::grow(PARSE_STACK_BYTES, parse)
 }
 
 fn parse_one(
@@ -137,7 +133,7 @@ fn parse_one(
             Some(rest.span.start.column as usize),
         ));
     }
-    Ok(Statement::Sql(Box::new(statement)))
+    Ok(Statement::Sql(Box::new(balance(statement)?)))
 }
 
 /// `CREATE [OR REPLACE] | REFRESH | ALTER | DROP MATERIALIZED VIEW …`.
@@ -165,14 +161,14 @@ fn is_about_a_model(tokens: &[TokenWithSpan]) -> bool {
     }
 }
 
-fn model_statement(_text: &str, start: usize) -> Result<Statement, QueryError> {
-    Err(QueryError {
-        position: Some(start),
-        ..QueryError::new(
-            QueryErrorKind::FeatureNotSupported,
-            "statements about materialized views are not taken here yet",
-        )
-    })
+fn model_statement(text: &str, start: usize) -> Result<Statement, QueryError> {
+    match declare::model::parse_statement(text) {
+        Ok(statement) => Ok(Statement::Model(statement)),
+        Err(error) => {
+            let before = text.get(..error.byte).unwrap_or(text);
+            Err(syntax(error.message, Some(start + before.chars().count())))
+        }
+    }
 }
 
 fn syntax(message: String, position: Option<usize>) -> QueryError {
@@ -348,5 +344,39 @@ mod tests {
                 .len(),
             1
         );
+    }
+
+    #[test]
+    fn statements_about_models_are_recognised_and_their_errors_placed() {
+        let text = "SELECT 'é'; REFRESH MATERIALIZED VIEW curated.x";
+        let statements = parse(text).expect("parses");
+        assert!(matches!(
+            statements[1],
+            Statement::Model(ModelStatement::Refresh { .. })
+        ));
+        let text = "SELECT 'é'; REFRESH MATERIALIZED VIEW curated.x y";
+        let position = error(text).position.expect("a place");
+        let rest: String = text.chars().skip(position - 1).collect();
+        assert_eq!(rest, "y");
+    }
+
+    #[test]
+    fn a_long_chain_of_conditions_becomes_a_shallow_tree() {
+        let chain = vec!["a = 1 AND b = 2"; 20_000].join(" OR ");
+        let text = format!("SELECT * FROM t WHERE {chain}");
+        let shown = match parse(&text).expect("parses").remove(0) {
+            Statement::Sql(statement) => statement.to_string(),
+            Statement::Model(_) => panic!("not a model"),
+        };
+        assert_eq!(shown, text);
+    }
+
+    #[test]
+    fn what_is_too_deep_is_refused() {
+        let text = format!("SELECT {}", vec!["1"; 50_000].join(" + "));
+        let found = error(&text);
+        assert!(found.message.contains("too complex"), "{found}");
+        let text = format!("SELECT {}", vec!["1"; 150].join(" + "));
+        parse(&text).expect("a chain of a usual length parses");
     }
 }

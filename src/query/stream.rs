@@ -19,6 +19,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::engine::Engine;
 use super::error_map::cancelled;
+use super::guard::{self, StopFlag};
 use super::log::QueryEntry;
 use super::memory::QueryMemory;
 use super::{QueryError, QueryErrorKind};
@@ -52,12 +53,14 @@ struct Guard {
     task: JoinHandle<()>,
     entry: Arc<QueryEntry>,
     clock: Arc<dyn Clock>,
+    flag: StopFlag,
     // Keeps the runtime alive while the query runs.
     _engine: Arc<Engine>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        self.flag.stop();
         self.task.abort();
         self.entry.finish(Err(&cancelled()), self.clock.elapsed());
     }
@@ -114,12 +117,14 @@ pub(super) async fn start(
     let clock = Arc::clone(&engine.lake().clock);
     let (rows_in, rows) = mpsc::channel(BATCHES_WAITING);
     let (ready_in, ready) = oneshot::channel();
+    let flag = StopFlag::default();
     let query = Query {
         environment: query_environment(engine, &entry)?,
         state,
         plan,
         entry: Arc::clone(&entry),
         clock: Arc::clone(&clock),
+        flag: flag.clone(),
     };
     let task = engine
         .runtime()
@@ -129,6 +134,7 @@ pub(super) async fn start(
         task,
         entry,
         clock,
+        flag,
         _engine: Arc::clone(engine),
     };
     match ready.await {
@@ -180,6 +186,7 @@ struct Query {
     plan: LogicalPlan,
     entry: Arc<QueryEntry>,
     clock: Arc<dyn Clock>,
+    flag: StopFlag,
 }
 
 type Ready = oneshot::Sender<Result<SchemaRef, QueryError>>;
@@ -187,7 +194,7 @@ type Rows = mpsc::Sender<Result<RecordBatch, QueryError>>;
 
 impl Query {
     async fn run(mut self, ready: Ready, rows: Rows) {
-        let physical = match self.state.create_physical_plan(&self.plan).await {
+        let physical = match self.physical_plan().await {
             Ok(physical) => physical,
             Err(error) => {
                 let error = QueryError::from(error);
@@ -229,7 +236,7 @@ impl Query {
         options.optimizer.prefer_hash_join = false;
         options.execution.target_partitions = partitions;
         options.execution.batch_size = options.execution.batch_size.min(FRUGAL_BATCH_ROWS);
-        let physical = self.state.create_physical_plan(&self.plan).await?;
+        let physical = self.physical_plan().await?;
         if physical.schema() != schema {
             return Err(error.into());
         }
@@ -238,6 +245,11 @@ impl Query {
             Ok(()) => Ok(()),
             Err(stopped) => Err(stopped.error.into()),
         }
+    }
+
+    async fn physical_plan(&self) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        let plan = self.state.create_physical_plan(&self.plan).await?;
+        guard::guard(plan, &self.flag)
     }
 
     async fn send_all(&self, physical: Arc<dyn ExecutionPlan>, rows: &Rows) -> Result<(), Stopped> {

@@ -13,6 +13,9 @@ mod statistics;
 mod structs;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;

@@ -1,5 +1,7 @@
 //! Running, limits, cancelling.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::query::QueryErrorKind;
 
@@ -62,12 +64,81 @@ async fn errors_have_kinds_and_places() {
     assert_eq!(error.position, Some(10), "{error:?}");
 }
 
+/// The same, but its condition is never true: the join gives no row at all.
+const BARREN: &str = "SELECT count(*) FROM generate_series(1, 3000000) a \
+                      JOIN generate_series(1, 3000000) b ON a.value + b.value < 0";
+
+/// A join of everything with everything under an aggregate: it computes for hours and gives no
+/// row before its end.
+const ENDLESS: &str = "SELECT count(a.value + b.value) FROM generate_series(1, 3000000) a \
+                       JOIN generate_series(1, 3000000) b ON a.value + b.value > 0";
+
+/// Within a second on a machine that is not overloaded; the bound here only tells it from hours.
+async fn all_tasks_end(engine: &Engine) {
+    let dropped = Instant::now();
+    while engine.runtime().handle().metrics().num_alive_tasks() > 0 {
+        assert!(
+            dropped.elapsed() < Duration::from_secs(20),
+            "tasks still run long after the query was dropped"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_a_stream_stops_a_blocking_aggregate() {
+    let engine = engine();
+    let session = session(&engine);
+    for text in [ENDLESS, BARREN] {
+        let stream = session.sql(text).await.expect("starts");
+        let id = stream.query_id();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(engine.runtime().handle().metrics().num_alive_tasks() > 0);
+        drop(stream);
+        all_tasks_end(&engine).await;
+        let text = format!("SELECT state FROM system.queries WHERE query_id = {id}");
+        assert_eq!(lines(&session, &text).await, ["cancelled"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_the_future_of_execute_stops_the_query() {
+    let engine = engine();
+    let session = session(&engine);
+    let waiting = async { session.sql(ENDLESS).await.expect("starts").collect().await };
+    let outcome = tokio::time::timeout(Duration::from_millis(200), waiting).await;
+    assert!(outcome.is_err(), "it can't be done so soon");
+    all_tasks_end(&engine).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sort_beyond_the_memory_limit_spills() {
     let session = session(&engine());
     let text = "SELECT count(*), max(n) FROM (SELECT row_number() OVER (ORDER BY v) AS n \
                 FROM (SELECT repeat(md5(value::text), 4) AS v FROM generate_series(1, 400000)))";
     assert_eq!(lines(&session, text).await, ["400000,400000"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hash_join_beyond_the_memory_limit_takes_another_plan() {
+    let session = session(&engine());
+    let text = "SELECT count(*) FROM \
+        (SELECT value AS k, repeat(md5(value::text), 4) AS v FROM generate_series(1, 400000)) a \
+        JOIN (SELECT value AS k, repeat(md5(value::text), 4) AS w FROM generate_series(1, 400000)) b \
+        ON a.k = b.k WHERE a.v <= b.w";
+    assert_eq!(lines(&session, text).await, ["400000"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_spill_fails_with_out_of_memory_and_nothing_else_does() {
+    let engine = engine();
+    let session = session(&engine);
+    let text = "SELECT count(DISTINCT v), count(DISTINCT length(v)) FROM \
+                (SELECT repeat(md5(value::text), 8) AS v FROM generate_series(1, 400000))";
+    let error = failure(&session, text).await;
+    assert_eq!(error.kind, QueryErrorKind::OutOfMemory, "{error:?}");
+    assert_eq!(lines(&session, "SELECT 1").await, ["1"]);
+    assert_eq!(engine.environment().memory_pool.reserved(), 0);
 }
 
 #[tokio::test]
@@ -82,4 +153,17 @@ async fn queries_are_shown_with_their_rows() {
         .await,
         ["ann,tests,succeeded,5"]
     );
+}
+
+#[tokio::test]
+async fn a_long_chain_of_conditions_does_not_end_the_process() {
+    let session = session(&engine());
+    let chain: Vec<_> = (0..1_000)
+        .map(|n| format!("value = {n} AND value < 9"))
+        .collect();
+    let text = format!(
+        "SELECT count(*) FROM generate_series(1, 20) WHERE {}",
+        chain.join(" OR ")
+    );
+    assert_eq!(lines(&session, &text).await, ["8"]);
 }

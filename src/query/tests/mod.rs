@@ -15,7 +15,7 @@ use crate::lake::store::Store;
 use crate::seams::{SeededEntropy, SystemClock};
 
 /// A lake in memory.
-pub(super) fn lake() -> Lake {
+pub(in crate::query) fn lake() -> Lake {
     let clock = Arc::new(SystemClock::default());
     let database = MemoryDatabase::new(clock.clone());
     Lake {
@@ -29,7 +29,7 @@ pub(super) fn lake() -> Lake {
 }
 
 /// Small limits, so that tests reach them.
-pub(super) fn small() -> EngineOptions {
+pub(in crate::query) fn small() -> EngineOptions {
     EngineOptions {
         memory_bytes: 32 << 20,
         threads: 2,
@@ -37,11 +37,11 @@ pub(super) fn small() -> EngineOptions {
     }
 }
 
-pub(super) fn engine() -> Arc<Engine> {
+pub(in crate::query) fn engine() -> Arc<Engine> {
     Engine::new(lake(), small()).expect("starts")
 }
 
-pub(super) fn session(engine: &Arc<Engine>) -> Session {
+pub(in crate::query) fn session(engine: &Arc<Engine>) -> Session {
     let options = SessionOptions {
         user: "ann".to_owned(),
         access: Access::Read,
@@ -50,12 +50,15 @@ pub(super) fn session(engine: &Arc<Engine>) -> Session {
     engine.session(options).expect("opens")
 }
 
-pub(super) async fn rows(session: &Session, text: &str) -> Result<Vec<RecordBatch>, QueryError> {
+pub(in crate::query) async fn rows(
+    session: &Session,
+    text: &str,
+) -> Result<Vec<RecordBatch>, QueryError> {
     session.sql(text).await?.collect().await
 }
 
 /// The answer as a table of text.
-pub(super) async fn shown(session: &Session, text: &str) -> String {
+pub(in crate::query) async fn shown(session: &Session, text: &str) -> String {
     match rows(session, text).await {
         Ok(batches) => pretty_format_batches(&batches).expect("prints").to_string(),
         Err(error) => panic!("{text}: {error:?}"),
@@ -63,7 +66,7 @@ pub(super) async fn shown(session: &Session, text: &str) -> String {
 }
 
 /// The lines between a table's frames.
-pub(super) async fn lines(session: &Session, text: &str) -> Vec<String> {
+pub(in crate::query) async fn lines(session: &Session, text: &str) -> Vec<String> {
     shown(session, text)
         .await
         .lines()
@@ -79,7 +82,7 @@ pub(super) async fn lines(session: &Session, text: &str) -> Vec<String> {
         .collect()
 }
 
-pub(super) async fn failure(session: &Session, text: &str) -> QueryError {
+pub(in crate::query) async fn failure(session: &Session, text: &str) -> QueryError {
     match rows(session, text).await {
         Ok(batches) => panic!("{text} gave {batches:?}"),
         Err(error) => error,
