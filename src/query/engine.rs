@@ -21,7 +21,7 @@ use super::session::{Session, SessionOptions};
 use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
-use super::{QueryError, QueryErrorKind};
+use super::{QueryError, QueryErrorKind, bounded};
 use crate::lake::Lake;
 
 /// Limits of an engine. Every one has a default that holds on a small machine.
@@ -82,7 +82,7 @@ impl Engine {
         let environment = environment(&options)?;
         let log = Arc::new(QueryLog::default());
         let engine = Arc::new(Self {
-            template: template(&options, &environment),
+            template: template(&options, &environment)?,
             runtime: QueryRuntime::new(options.threads.max(1))?,
             environment,
             log: Arc::clone(&log),
@@ -178,7 +178,10 @@ fn environment(options: &EngineOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
         .build_arc()?)
 }
 
-fn template(options: &EngineOptions, environment: &Arc<RuntimeEnv>) -> SessionState {
+fn template(
+    options: &EngineOptions,
+    environment: &Arc<RuntimeEnv>,
+) -> Result<SessionState, QueryError> {
     let mut config = SessionConfig::new()
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG_NAME, "public")
@@ -194,9 +197,11 @@ fn template(options: &EngineOptions, environment: &Arc<RuntimeEnv>) -> SessionSt
     set.execution.sort_spill_reservation_bytes =
         (options.memory_bytes / 64).clamp(1 << 20, 10 << 20);
     set.execution.sort_pushdown_buffer_capacity = (options.memory_bytes / 16).min(64 << 20);
-    SessionStateBuilder::new()
+    let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::clone(environment))
         .with_default_features()
-        .build()
+        .build();
+    bounded::hold(&mut state)?;
+    Ok(state)
 }

@@ -14,8 +14,8 @@ use super::log::QueryEntry;
 /// The consumer that merges a sort's spilled runs: it takes as many runs at a time as the pool
 /// gives memory for, and gives nothing back. With fewer it merges in more rounds.
 const GREEDY: &str = "ExternalSorterMerge";
-/// So many such merges fit beside each other: both sides of a join, in two partitions, and more.
-const MERGES_SIDE_BY_SIDE: usize = 6;
+/// So many such merges fit beside each other: both sides of a join, in two partitions.
+const MERGES_SIDE_BY_SIDE: usize = 4;
 
 /// Passes everything on to the shared pool and keeps the query's own sum and peak.
 #[derive(Debug)]

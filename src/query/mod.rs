@@ -3,6 +3,7 @@
 //! that every way in (wire, `frazil sql`, the library) is refused alike.
 
 mod balance;
+mod bounded;
 mod catalog;
 mod dialect;
 mod engine;

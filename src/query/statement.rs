@@ -69,16 +69,13 @@ pub fn parse_each(text: &str) -> Result<Vec<(Statement, String)>, QueryError> {
     }
     let mut statements = Vec::new();
     for part in tokens.split_inclusive(|token| token.token == Token::SemiColon) {
-        let meaningful = |token: &&TokenWithSpan| {
-            !matches!(
-                token.token,
-                Token::Whitespace(_) | Token::SemiColon | Token::EOF
-            )
-        };
-        let Some(first) = part.iter().find(meaningful) else {
+        let Some(first) = part.iter().find(|token| is_meaningful(token)) else {
             continue;
         };
-        let last = part.iter().rfind(meaningful).unwrap_or(first);
+        let last = part
+            .iter()
+            .rfind(|token| is_meaningful(token))
+            .unwrap_or(first);
         let start = first.span.start.column as usize;
         let own = lines.slice(start, last.span.end.column as usize);
         let statement = parse_within_reach(&dialect, part, own, start)
@@ -86,6 +83,13 @@ pub fn parse_each(text: &str) -> Result<Vec<(Statement, String)>, QueryError> {
         statements.push((statement, own.to_owned()));
     }
     Ok(statements)
+}
+
+fn is_meaningful(token: &TokenWithSpan) -> bool {
+    !matches!(
+        token.token,
+        Token::Whitespace(_) | Token::SemiColon | Token::EOF
+    )
 }
 
 /// Tokens of one statement. Each may nest its tree one level deeper while it is parsed.
@@ -101,14 +105,15 @@ fn parse_within_reach(
     text: &str,
     start: usize,
 ) -> Result<Statement, QueryError> {
-    if tokens.len() > MAX_TOKENS {
+    let count = tokens.iter().filter(|t| is_meaningful(t)).count();
+    if count > MAX_TOKENS {
         return Err(syntax(
             format!("the statement has more than {MAX_TOKENS} words and signs"),
             Some(start),
         ));
     }
     let parse = || parse_one(dialect, tokens, text, start);
-    if tokens.len() <= FEW_TOKENS {
+    if count <= FEW_TOKENS {
         return parse();
     }
     stacker::grow(PARSE_STACK_BYTES, parse)

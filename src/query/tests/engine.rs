@@ -138,6 +138,7 @@ async fn what_can_not_spill_fails_with_out_of_memory_and_nothing_else_does() {
     let error = failure(&session, text).await;
     assert_eq!(error.kind, QueryErrorKind::OutOfMemory, "{error:?}");
     assert_eq!(lines(&session, "SELECT 1").await, ["1"]);
+    all_tasks_end(&engine).await;
     assert_eq!(engine.environment().memory_pool.reserved(), 0);
 }
 
@@ -166,4 +167,32 @@ async fn a_long_chain_of_conditions_does_not_end_the_process() {
         chain.join(" OR ")
     );
     assert_eq!(lines(&session, &text).await, ["8"]);
+}
+
+#[tokio::test]
+async fn functions_that_make_much_out_of_little_are_held() {
+    let session = session(&engine());
+    for text in [
+        "SELECT repeat('xyz', 2000000000)",
+        "SELECT repeat(value::text, 100000000) FROM generate_series(1, 10)",
+        "SELECT lpad('x', 2000000000)",
+        "SELECT rpad('x', 1000000000, 'y')",
+        "SELECT range(1, 100000000000)",
+        "SELECT generate_series(100000000000, 1, -1)",
+        "SELECT range(DATE '1970-01-01', DATE '2500-01-01', INTERVAL '1 second')",
+        "SELECT array_repeat('a text', 1000000000)",
+        "SELECT array_resize([1, 2], 10000000000)",
+    ] {
+        let error = failure(&session, text).await;
+        assert_eq!(error.kind, QueryErrorKind::OutOfMemory, "{text}: {error:?}");
+    }
+    let text = "SELECT repeat('ab', 2), lpad('x', 3), range(1, 4), array_repeat(7, 2), \
+                generate_series(DATE '2026-01-01', DATE '2026-01-02', INTERVAL '1 day')";
+    let row = &lines(&session, text).await[0];
+    assert_eq!(
+        row,
+        "abab,  x,[1, 2, 3],[7, 7],[2026-01-01, 2026-01-02]"
+            .replace("  x", "x")
+            .as_str()
+    );
 }

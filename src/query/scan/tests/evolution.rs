@@ -130,7 +130,7 @@ async fn the_past_has_the_columns_it_had() {
 #[tokio::test]
 async fn files_without_ids_go_by_name() {
     let fixture = Fixture::new(schema(), &[]).await;
-    let plain = without_ids(&fixture.arrow_schema().await);
+    let plain = without_ids(fixture.arrow_schema().await.as_ref());
     let file = fixture.foreign_file(batch(Arc::clone(&plain), OLD)).await;
     fixture.append(vec![file]).await;
     assert_eq!(
@@ -147,7 +147,7 @@ async fn files_without_ids_go_by_name() {
 #[tokio::test]
 async fn files_without_ids_go_by_the_tables_name_mapping() {
     let fixture = Fixture::new(schema(), &[]).await;
-    let plain = without_ids(&fixture.arrow_schema().await);
+    let plain = without_ids(fixture.arrow_schema().await.as_ref());
     let file = fixture.foreign_file(batch(plain, OLD)).await;
     fixture.append(vec![file]).await;
     fixture.set_schema(evolved()).await;
