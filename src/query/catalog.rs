@@ -56,7 +56,7 @@ impl LakeCatalog {
     }
 
     /// Lists namespaces and tables anew, for statements that read lists of them.
-    async fn refresh(&self) -> Result<(), QueryError> {
+    pub(super) async fn refresh(&self) -> Result<(), QueryError> {
         let mut names = Names::new();
         for namespace in self.engine.lake().catalog.namespaces().await? {
             names.entry(namespace).or_default();

@@ -95,6 +95,12 @@ impl Session {
         &self.context
     }
 
+    /// Lists namespaces and tables anew, so that the context's catalog shows them all. A statement
+    /// that reads lists does it by itself.
+    pub async fn refresh_names(&self) -> Result<(), QueryError> {
+        self.catalog.refresh().await
+    }
+
     /// The client's `application_name` from now on, for `system.queries`.
     pub fn set_application(&self, application: Option<String>) {
         *lock(&self.application) = application;

@@ -3,7 +3,7 @@
 
 use arrow::datatypes::Schema;
 use datafusion::sql::sqlparser::ast::{
-    self, CastKind, Expr, FunctionArguments, SelectItem, SetExpr, Value,
+    self, CastKind, Expr, FunctionArguments, SelectItem, SetExpr,
 };
 
 /// What an expression is called that has no name of its own.
@@ -118,7 +118,6 @@ pub(super) fn of_expr(expr: &Expr) -> Option<String> {
         Expr::AtTimeZone { .. } => fixed("timezone"),
         Expr::Interval(_) => fixed("interval"),
         Expr::Tuple(_) => fixed("row"),
-        Expr::Value(value) if matches!(value.value, Value::Boolean(_)) => fixed("bool"),
         Expr::GroupingSets(_) => fixed("grouping"),
         _ => None,
     }
@@ -147,7 +146,7 @@ fn type_name(data_type: &ast::DataType) -> Option<String> {
             "real" | "float4" => "float4",
             "double precision" | "double" | "float" => "float8",
             "decimal" | "dec" => "numeric",
-            "boolean" => "bool",
+            "boolean" => "?column?",
             "character varying" | "varchar" => "varchar",
             "character" | "char" => "bpchar",
             "timestamp with time zone" => "timestamptz",
@@ -199,7 +198,7 @@ mod tests {
                 "b",
                 "?column?",
                 "coalesce",
-                "bool",
+                "?column?",
                 "now",
                 "current_date",
                 "date",

@@ -56,7 +56,7 @@ const fn known(
 pub const KNOWN: &[Known] = &[
     known("application_name", "", Kind::Text, "Sets the application name to be reported in statistics and logs."),
     known("bytea_output", "hex", Kind::Enum(&["hex"]), "Sets the output format for bytea."),
-    known("client_encoding", "UTF8", Kind::Enum(&["UTF8", "UTF-8", "unicode"]), "Sets the client's character set encoding."),
+    known("client_encoding", "UTF8", Kind::Enum(&["UTF8"]), "Sets the client's character set encoding."),
     known("client_min_messages", "notice", Kind::Enum(&["debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning", "error"]), "Sets the message levels that are sent to the client."),
     known("DateStyle", "ISO, MDY", Kind::Text, "Sets the display format for date and time values."),
     known("default_transaction_isolation", "read committed", Kind::Enum(&["read committed", "repeatable read", "serializable", "read uncommitted"]), "Sets the transaction isolation level of each new transaction."),
@@ -350,6 +350,14 @@ fn checked(name: &str, value: &str) -> Result<(String, String)> {
             _ => return Err(invalid()),
         },
         Kind::Millis => millis(value).ok_or_else(invalid)?.to_string(),
+        // As in Postgres, only letters and digits count: drivers send `utf-8`, even quoted.
+        Kind::Enum(_) if known.name == "client_encoding" => {
+            let plain: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+            if !["utf8", "unicode"].contains(&plain.to_ascii_lowercase().as_str()) {
+                return Err(invalid().with_hint("Only UTF8 is spoken here."));
+            }
+            "UTF8".to_owned()
+        }
         Kind::Enum(allowed) => {
             if !allowed.iter().any(|one| one.eq_ignore_ascii_case(value)) {
                 return Err(
@@ -357,7 +365,6 @@ fn checked(name: &str, value: &str) -> Result<(String, String)> {
                 );
             }
             match known.name {
-                "client_encoding" => "UTF8".to_owned(),
                 "standard_conforming_strings" => "on".to_owned(),
                 _ => value.to_ascii_lowercase(),
             }

@@ -122,17 +122,13 @@ async fn lead_in<'a>(
     let place = shared
         .place()
         .ok_or_else(|| WireError::fatal("53300", "sorry, too many clients already"))?;
-    // As Postgres does it: the database's absence is told to known users only.
+    // There is one database. Clients that name none ask for the user's own name, and many look at
+    // `postgres` first: both mean the one. Any other is a mistake, told to known users only.
     let database = database.unwrap_or_else(|| user.name.clone());
-    if database != shared.options.database {
-        return Err(WireError {
-            hint: Some(format!(
-                "The one database here is \"{}\".",
-                shared.options.database
-            )),
-            ..WireError::fatal("3D000", format!("database \"{database}\" does not exist"))
-        }
-        .into());
+    if ![&shared.options.database, &user.name].contains(&&database) && database != "postgres" {
+        let hint = format!("The one database here is \"{}\".", shared.options.database);
+        let missing = format!("database \"{database}\" does not exist");
+        return Err(WireError::fatal("3D000", missing).with_hint(hint).into());
     }
     connection.authenticated();
     connection.send(Backend::Authentication(Authentication::Ok));

@@ -12,3 +12,4 @@ mod kill;
 )]
 mod parts;
 mod source;
+mod wire;

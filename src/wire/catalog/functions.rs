@@ -68,9 +68,14 @@ fn session_functions(facts: &Arc<Facts>) -> Vec<RowFunction> {
             text(Some(value.clone()))
         })
     };
+    // `$user` counts only where a schema is called so, and none is made for a user here.
     let search = |facts: &Arc<Facts>| {
         let facts = Arc::clone(facts);
-        move || lock(&facts.settings).search_path(&facts.user)
+        move || {
+            let mut path = lock(&facts.settings).search_path(&facts.user);
+            path.retain(|name| *name != facts.user);
+            path
+        }
     };
     let (first, all) = (search(facts), search(facts));
     let (shown, changed) = (Arc::clone(facts), Arc::clone(facts));
@@ -95,9 +100,7 @@ fn session_functions(facts: &Arc<Facts>) -> Vec<RowFunction> {
             int(peer.map(|peer| i32::from(peer.port())))
         }),
         RowFunction::new("current_schema", DataType::Utf8, STABLE, move |_| {
-            // `$user` counts only where a schema is called so; none is made for a user here.
-            let path = first();
-            text(path.iter().find(|name| *name == "public").or(path.get(1)))
+            text(first().into_iter().next())
         }),
         RowFunction::new(
             "current_schemas",
@@ -198,7 +201,13 @@ fn name_functions(facts: &Arc<Facts>, cache: &Arc<CatalogCache>) -> Vec<RowFunct
             text(oid_arg(args, 0).map(|oid| types.format(oid, modifier)))
         }),
         RowFunction::new("to_regnamespace", DataType::Int32, STABLE, move |args| {
-            int(arg(args, 0).and_then(|name| to_schema.1.latest().schema_oid(name)))
+            int(arg(args, 0).and_then(|name| {
+                to_schema
+                    .1
+                    .latest()
+                    .schema_oid(name)
+                    .or_else(|| name.trim().parse().ok())
+            }))
         }),
         RowFunction::new("frazil_schema_name", DataType::Utf8, STABLE, move |args| {
             let snapshot = schema.1.latest();
@@ -360,6 +369,17 @@ fn other_functions(facts: &Arc<Facts>) -> Vec<RowFunction> {
         constant_bool("pg_relation_is_publishable", false),
         constant_bool("pg_is_other_temp_schema", false),
         constant_bool("row_security_active", false),
+        RowFunction::new(
+            "frazil_no_elements",
+            DataType::new_list(DataType::Utf8, true),
+            STABLE,
+            |_| {
+                Ok(ScalarValue::List(ScalarValue::new_list_nullable(
+                    &[],
+                    &DataType::Utf8,
+                )))
+            },
+        ),
         RowFunction::new("pg_my_temp_schema", DataType::Int32, STABLE, |_| {
             int(Some(0))
         }),

@@ -6,6 +6,7 @@
 //! real Postgres; its dynamic tables and its functions are not used: they load every table at each
 //! query and number objects by process.
 
+mod emptiness;
 mod functions;
 mod information;
 mod own;
@@ -86,7 +87,7 @@ impl Session<'_> {
         let asked = rewrite::looks_at_catalogs(&statement);
         let cache = &self.shared.catalog;
         if asked {
-            cache.refresh(self.query.context()).await?;
+            cache.refresh(&self.query).await?;
         }
         rewrite::statement(&mut statement, asked, &self.facts, cache)?;
         Ok(statement)

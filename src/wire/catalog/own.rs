@@ -12,6 +12,7 @@ use datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
 use sha2::{Digest, Sha256};
 
 use super::Facts;
+use super::emptiness::EMPTY;
 use super::schema::exported_schema;
 use super::snapshot::{CatalogCache, Snapshot, TableEntry};
 use crate::wire::encode::{PgType, of_field, oid};
@@ -248,14 +249,7 @@ pub(super) fn table(name: &str, sources: &Sources<'_>) -> Option<Result<RecordBa
         "pg_description" => pg_description(sources),
         "pg_stat_activity" => pg_stat_activity(sources),
         // Postgres's rows of these tell of its own relations, which are not in pg_class here.
-        "pg_index" => empty(&statics.pg_index.schema()),
-        "pg_constraint" => empty(&statics.pg_constraint.schema()),
-        "pg_attrdef" => empty(&statics.pg_attrdef.schema()),
-        "pg_rewrite" => empty(&statics.pg_rewrite.schema()),
-        "pg_trigger" => empty(&statics.pg_trigger.schema()),
-        "pg_depend" => empty(&statics.pg_depend.schema()),
-        "pg_statistic" => empty(&statics.pg_statistic.schema()),
-        "pg_extension" => empty(&statics.pg_extension.schema()),
+        name if EMPTY.contains(&name) => exported_schema(name, sources).and_then(|s| empty(&s)),
         "pg_matviews" => empty(&text_columns(&[
             "schemaname",
             "matviewname",

@@ -17,6 +17,7 @@ use datafusion_pg_catalog::sql::rules::{
 };
 
 use super::Facts;
+use super::emptiness;
 use super::functions::relation_oid;
 use super::snapshot::CatalogCache;
 use crate::wire::names;
@@ -85,8 +86,11 @@ struct Rewrite<'a> {
 impl VisitorMut for Rewrite<'_> {
     type Break = WireError;
 
-    fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<WireError> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<WireError> {
         self.depth += 1;
+        if self.catalogs && emptiness::query_is_empty(query) {
+            query.order_by = None;
+        }
         ControlFlow::Continue(())
     }
 
@@ -96,6 +100,9 @@ impl VisitorMut for Rewrite<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<WireError> {
+        if self.catalogs && emptiness::select_is_empty(select) {
+            emptiness::simplify(select);
+        }
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
                 show_by_name(expr);
@@ -132,10 +139,8 @@ impl VisitorMut for Rewrite<'_> {
         {
             show_by_name(inner);
         }
-        if let Expr::Subquery(query) = expr
-            && self.catalogs
-        {
-            at_most_one_row(query);
+        if self.catalogs {
+            self.resolve_subquery(expr);
         }
         ControlFlow::Continue(())
     }
@@ -196,6 +201,25 @@ enum Identifier {
 }
 
 impl Rewrite<'_> {
+    /// Subqueries over catalogs, in a form that the planner takes.
+    fn resolve_subquery(&self, expr: &mut Expr) {
+        if emptiness::array_subquery(expr).is_some_and(emptiness::query_is_empty) {
+            *expr = call("frazil_no_elements", Vec::new());
+            return;
+        }
+        match expr {
+            Expr::Subquery(query) if emptiness::query_is_empty(query) => *expr = null(),
+            Expr::Subquery(query) => {
+                correlate_by_equality(query);
+                at_most_one_row(query);
+            }
+            Expr::Exists { subquery, negated } if emptiness::query_is_empty(subquery) => {
+                *expr = Expr::value(Value::Boolean(*negated));
+            }
+            _ => {}
+        }
+    }
+
     /// A cast to a type of OIDs, as an integer.
     fn identifier(&self, kind: Identifier, inner: Expr) -> Result<Expr> {
         let literal = match &inner {
@@ -456,6 +480,77 @@ fn at_most_one_row(query: &mut Query) {
     *item = call("first_value", vec![value]);
     query.limit_clause = None;
     query.order_by = None;
+}
+
+/// The planner takes correlation by equality only: where `c.oid = a.x` holds, `c.oid` stands for
+/// the outer `a.x` in the other conditions just as well.
+fn correlate_by_equality(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return;
+    };
+    let inner: BTreeSet<String> = select
+        .from
+        .iter()
+        .flat_map(|from| {
+            std::iter::once(&from.relation).chain(from.joins.iter().map(|j| &j.relation))
+        })
+        .filter_map(|factor| match factor {
+            TableFactor::Table { name, alias, .. } => Some(match alias {
+                Some(alias) => alias.name.value.clone(),
+                None => name.0.last()?.as_ident()?.value.clone(),
+            }),
+            _ => None,
+        })
+        .collect();
+    let is_inner = |expr: &Expr| matches!(expr, Expr::CompoundIdentifier(parts) if inner.contains(&parts[0].value));
+    let is_outer = |expr: &Expr| matches!(expr, Expr::CompoundIdentifier(parts) if !inner.contains(&parts[0].value));
+    let Some(selection) = &mut select.selection else {
+        return;
+    };
+    let mut equal: Vec<(Expr, Expr)> = Vec::new();
+    each_condition(selection, &mut |condition| {
+        if let Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq,
+            right,
+        } = condition
+        {
+            if is_inner(left) && is_outer(right) {
+                equal.push((right.as_ref().clone(), left.as_ref().clone()));
+            } else if is_outer(left) && is_inner(right) {
+                equal.push((left.as_ref().clone(), right.as_ref().clone()));
+            }
+        }
+    });
+    each_condition(selection, &mut |condition| {
+        let Expr::BinaryOp { left, op, right } = condition else {
+            return;
+        };
+        if *op == BinaryOperator::Eq {
+            return;
+        }
+        for side in [left, right] {
+            if let Some((_, stand_in)) = equal.iter().find(|(outer, _)| *outer == **side) {
+                **side = stand_in.clone();
+            }
+        }
+    });
+}
+
+/// The conditions that AND joins.
+fn each_condition(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
+    match expr {
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => {
+            each_condition(left, visit);
+            each_condition(right, visit);
+        }
+        Expr::Nested(inner) => each_condition(inner, visit),
+        other => visit(other),
+    }
 }
 
 fn is_aggregate(expr: &Expr) -> bool {

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::CatalogProvider;
-use datafusion::prelude::SessionContext;
 use datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::types::TypeNames;
-use crate::query::{Engine, QueryError};
+use crate::query::{Engine, QueryError, Session};
 use crate::wire::WireOptions;
 use crate::wire::sqlstate::{Result, WireError};
 
@@ -175,9 +174,18 @@ impl CatalogCache {
         Ok(self.types.get_or_init(|| TypeNames::read(&statics)))
     }
 
-    /// The snapshot for a session's statement.
-    pub(super) async fn refresh(&self, context: &SessionContext) -> Result<Arc<Snapshot>> {
-        match super::schema::default_catalog(context) {
+    /// The snapshot for a statement of a session.
+    pub(super) async fn refresh(&self, session: &Session) -> Result<Arc<Snapshot>> {
+        if self
+            .taken
+            .lock()
+            .await
+            .is_some_and(|taken| taken.elapsed() < FRESH)
+        {
+            return Ok(self.latest());
+        }
+        session.refresh_names().await?;
+        match super::schema::default_catalog(session.context()) {
             Some(catalog) => self.refresh_from(&*catalog).await,
             None => Ok(self.latest()),
         }

@@ -110,6 +110,9 @@ impl TypeNames {
     }
 
     pub fn oid(&self, name: &str) -> Option<i32> {
+        if let Ok(number) = name.trim().parse() {
+            return Some(number);
+        }
         type_oid(name).map(u32::cast_signed).or_else(|| {
             self.0
                 .iter()

@@ -1,0 +1,10 @@
+//! The Postgres wire, driven by real clients: psql and tokio-postgres, and by bytes that no client
+//! would send.
+
+mod catalogs;
+mod extended;
+mod fixture;
+mod hostile;
+mod life;
+mod psql;
+mod simple;
