@@ -121,16 +121,22 @@ fn session_functions(facts: &Arc<Facts>) -> Vec<RowFunction> {
                 )))
             },
         ),
-        RowFunction::new("current_setting", DataType::Utf8, STABLE, move |args| {
-            let Some(name) = arg(args, 0) else {
-                return text(None::<String>);
-            };
-            match lock(&shown.settings).show(name) {
-                Ok(value) => text(Some(value)),
-                Err(_) if arg(args, 1) == Some("true") => text(None::<String>),
-                Err(error) => Err(refused(&error)),
-            }
-        }),
+        // Volatile, so that it sees what set_config did beside it.
+        RowFunction::new(
+            "current_setting",
+            DataType::Utf8,
+            Volatility::Volatile,
+            move |args| {
+                let Some(name) = arg(args, 0) else {
+                    return text(None::<String>);
+                };
+                match lock(&shown.settings).show(name) {
+                    Ok(value) => text(Some(value)),
+                    Err(_) if arg(args, 1) == Some("true") => text(None::<String>),
+                    Err(error) => Err(refused(&error)),
+                }
+            },
+        ),
         RowFunction::new(
             "set_config",
             DataType::Utf8,

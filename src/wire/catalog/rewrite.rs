@@ -393,15 +393,19 @@ fn name_inner_columns(items: &mut [SelectItem]) {
 /// Two columns of one name are fine in Postgres; the planner wants them told apart. What the
 /// client is told comes from the statement as it was written.
 fn tell_apart(items: &mut [SelectItem]) {
+    let wildcards = items.iter().filter(|item| names::is_wildcard(item)).count();
     let mut seen = BTreeSet::new();
     for (index, item) in items.iter_mut().enumerate() {
-        let name = match item {
-            SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_)) => continue,
-            SelectItem::UnnamedExpr(expr) => expr.to_string(),
-            SelectItem::ExprWithAlias { alias, .. } => crate::wire::utility::folded(alias),
+        let (name, column) = match item {
+            SelectItem::UnnamedExpr(expr) => (
+                expr.to_string(),
+                matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)),
+            ),
+            SelectItem::ExprWithAlias { alias, .. } => (crate::wire::utility::folded(alias), false),
             _ => continue,
         };
-        if seen.insert(name.clone()) {
+        // Beside a wildcard a column is most likely there already.
+        if seen.insert(name.clone()) && !(column && wildcards == 1) {
             continue;
         }
         let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
