@@ -6,6 +6,8 @@ mod demo;
 mod exit;
 mod generate;
 mod output;
+mod passwd;
+mod serve;
 mod sql;
 
 use std::process::ExitCode;
@@ -25,9 +27,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Options),
+    Serve(serve::Options),
     Check(check::Options),
     Sql(sql::Options),
     Generate(generate::Options),
+    Passwd(passwd::Options),
 }
 
 /// Runs the command that the process's arguments name.
@@ -44,9 +49,12 @@ pub fn main() -> ExitCode {
         }
     };
     let result = match cli.command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Serve(options) => serve::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Sql(options) => sql::run(&options),
         Command::Generate(options) => generate::run(&options),
+        Command::Passwd(options) => passwd::run(&options),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -1,4 +1,4 @@
-//! What the folders of a configuration declare, all of it or all that is wrong with it.
+//! What the folders of a configuration declare: all of it, or all that is wrong with it.
 
 use std::sync::Arc;
 
@@ -15,15 +15,16 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// Reads both folders; every problem of both is told.
+    /// Reads both folders; every problem of both, and between them, is told.
     pub fn load(config: &Config) -> Result<Self, Problems> {
-        let streams = declare::streams(config);
-        match streams {
-            Ok(streams) => Ok(Self {
-                streams: streams.into_iter().map(Arc::new).collect(),
-                models: Vec::new(),
-            }),
-            Err(problems) => Err(problems),
+        let problems = declare::check(config);
+        if !problems.is_empty() {
+            return Err(Problems(problems));
         }
+        let streams = declare::streams(config)?;
+        Ok(Self {
+            streams: streams.into_iter().map(Arc::new).collect(),
+            models: declare::models(config)?,
+        })
     }
 }

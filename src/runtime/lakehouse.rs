@@ -7,11 +7,16 @@ use arrow::record_batch::RecordBatch;
 
 use super::open::{OpenError, open_engine, open_lake};
 use crate::config::{CatalogConfig, Config};
+use crate::declare;
+use crate::jobs::{Jobs, JobsOptions};
 use crate::lake::Lake;
 use crate::query::statement::{Statement, parse};
 use crate::query::{
     Access, Engine, QueryError, QueryErrorKind, RowStream, Session, SessionOptions,
 };
+
+/// Who statements are of: there is no login in one's own process.
+const USER: &str = "embedded";
 
 /// A lakehouse, opened: SQL over its tables, under the same refusals as over the wire (no files,
 /// no network, no environment from SQL).
@@ -33,6 +38,8 @@ use crate::query::{
 pub struct Lakehouse {
     config: Arc<Config>,
     engine: Arc<Engine>,
+    /// Carries out statements about models; runs nothing by itself.
+    _jobs: Arc<Jobs>,
 }
 
 impl Lakehouse {
@@ -55,10 +62,19 @@ impl Lakehouse {
             )));
         }
         let lake = open_lake(&config).await?;
+        let holder = format!("embedded-{}", lake.entropy.uuid());
         let engine = open_engine(&config.query, lake)?;
+        // A folder that isn't there, or isn't right, is told by those who run models.
+        let models = declare::models(&config).unwrap_or_else(|problems| {
+            tracing::debug!(%problems, "models are left out");
+            Vec::new()
+        });
+        let options = JobsOptions::new(holder, &config.models);
+        let jobs = Jobs::new(Arc::clone(&engine), models, options);
         Ok(Self {
             config: Arc::new(config),
             engine,
+            _jobs: jobs,
         })
     }
 
@@ -77,15 +93,20 @@ impl Lakehouse {
     /// A session of its own, for settings that last and for plans.
     pub fn session(&self) -> Result<Session, QueryError> {
         self.engine.session(SessionOptions {
-            user: "embedded".to_owned(),
+            user: USER.to_owned(),
             access: Access::Write,
             application: Some("frazil".to_owned()),
         })
     }
 
-    /// Runs one statement and collects its rows. What it returns lies in memory: for large results
-    /// take [`Self::stream`].
+    /// Runs one statement and collects its rows (a statement about a model has none). What it
+    /// returns lies in memory: for large results take [`Self::stream`].
     pub async fn sql(&self, text: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        if let [Statement::Model(statement)] = parse(text)?.as_slice() {
+            let admin = self.engine.model_admin().ok_or_else(nobody)?;
+            admin.execute(USER, statement).await?;
+            return Ok(Vec::new());
+        }
         let mut rows = self.stream(text).await?;
         let mut batches = Vec::new();
         while let Some(batch) = rows.next().await {
@@ -108,9 +129,8 @@ impl Lakehouse {
             }
             (Some(Statement::Model(_)), true) => Err(QueryError::new(
                 QueryErrorKind::FeatureNotSupported,
-                "statements about models need a server that runs them",
-            )
-            .with_hint("send it through psql to frazil serve")),
+                "a statement about a model has no rows to stream",
+            )),
             (None, _) => Err(QueryError::new(
                 QueryErrorKind::Syntax,
                 "there is no statement in this text",
@@ -121,6 +141,13 @@ impl Lakehouse {
             )),
         }
     }
+}
+
+fn nobody() -> QueryError {
+    QueryError::new(
+        QueryErrorKind::FeatureNotSupported,
+        "nobody carries out statements about models here",
+    )
 }
 
 /// The configuration behind a location, see [`Lakehouse::open`].

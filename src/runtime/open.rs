@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{CatalogConfig, Config, Problems, QueryConfig, S3Config, Secret};
+use crate::lake::database::{self, SqlOptions};
 use crate::lake::store::{S3Options, Store, StoreOptions};
-use crate::lake::{self, Lake, database};
+use crate::lake::{self, Lake};
 use crate::query::{Engine, EngineOptions, QueryError};
 use crate::seams::{OsEntropy, SystemClock};
 
@@ -45,12 +46,18 @@ pub async fn open_lake(config: &Config) -> Result<Lake, OpenError> {
         }
     };
     let clock = Arc::new(SystemClock::default());
-    let (catalog, control) = database::open(&url, Arc::clone(&clock) as _)
+    let failed = |error| OpenError::Lake {
+        what: format!("the catalog {shown} can't be opened"),
+        error,
+    };
+    let options = SqlOptions {
+        catalog_name: config.lake.name.clone(),
+        ..SqlOptions::default()
+    };
+    let url = url.parse().map_err(failed)?;
+    let (catalog, control) = database::open_with(&url, Arc::clone(&clock) as _, options)
         .await
-        .map_err(|error| OpenError::Lake {
-            what: format!("the catalog {shown} can't be opened"),
-            error,
-        })?;
+        .map_err(failed)?;
     let store = Store::open(StoreOptions {
         s3: s3_options(&config.lake.s3),
         ..StoreOptions::default()

@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+mod cli;
 mod database;
+mod demo;
 mod kill;
 #[allow(
     dead_code,

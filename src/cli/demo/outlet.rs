@@ -37,3 +37,14 @@ pub(super) trait Outlet: Send {
     /// a prefix of what was to be appended to it.
     async fn append(&mut self, batch: &Batch) -> anyhow::Result<()>;
 }
+
+#[async_trait]
+impl Outlet for Box<dyn Outlet> {
+    async fn ends(&mut self) -> anyhow::Result<Vec<i64>> {
+        self.as_mut().ends().await
+    }
+
+    async fn append(&mut self, batch: &Batch) -> anyhow::Result<()> {
+        self.as_mut().append(batch).await
+    }
+}

@@ -6,7 +6,7 @@
 //! to keep in step with the log.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -33,6 +33,8 @@ pub(super) struct Figures {
     pub events: AtomicU64,
     /// Records that the sink has committed, as last seen; the producer stays near.
     pub committed: AtomicU64,
+    /// Whether the folder has grown to its limit.
+    pub is_paused: AtomicBool,
 }
 
 impl Figures {
@@ -176,7 +178,7 @@ impl<O: Outlet> Producer<O> {
             let committed = self.figures.committed.load(Ordering::Relaxed);
             self.figures.events().saturating_sub(committed)
         };
-        while lead() >= LARGEST_LEAD {
+        while lead() >= LARGEST_LEAD || self.figures.is_paused.load(Ordering::Relaxed) {
             tokio::select! {
                 () = stop.cancelled() => return Ok(false),
                 () = self.clock.sleep(Duration::from_millis(100)) => {}

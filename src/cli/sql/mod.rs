@@ -12,7 +12,7 @@ use super::exit::{Exit, Failure};
 use super::output::written;
 use crate::query::statement::{Statement, parse};
 use crate::query::{QueryError, QueryErrorKind, Session};
-use crate::runtime::{Lakehouse, OpenError};
+use crate::runtime::{Lakehouse, OpenError, STACK_BYTES};
 use format::Rows;
 
 /// Run SQL over a lakehouse with no server
@@ -41,6 +41,7 @@ pub(super) enum Format {
 pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()
         .context("the runtime can't start")?;
@@ -104,7 +105,16 @@ async fn run_text(
     for statement in parse(text)? {
         let statement = match statement {
             Statement::Sql(statement) => statement,
-            Statement::Model(_) => return Err(no_server().into()),
+            Statement::Model(model) => {
+                let Some(admin) = session.engine().model_admin() else {
+                    return Err(no_server().into());
+                };
+                let tag = admin.execute("embedded", &model).await?;
+                if !written(writeln!(out, "{tag}")).map_err(RunError::Output)? {
+                    return Ok(());
+                }
+                continue;
+            }
         };
         let plan = session.plan(&statement).await?;
         let mut stream = session.execute(plan, &statement.to_string()).await?;
@@ -126,9 +136,8 @@ async fn run_text(
 fn no_server() -> QueryError {
     QueryError::new(
         QueryErrorKind::FeatureNotSupported,
-        "statements about models need a server that runs them",
+        "nobody carries out statements about models here",
     )
-    .with_hint("send it through psql to frazil serve")
 }
 
 /// The error as psql shows one.

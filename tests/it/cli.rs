@@ -1,0 +1,140 @@
+//! The binary's commands as scripts see them: output, errors, exit codes.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn frazil(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_frazil"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn generate_prints_the_same_lines_for_the_same_seed() {
+    let one = frazil(&["generate", "--events", "3000", "--seed", "5"]);
+    let two = frazil(&["generate", "--events", "3000", "--seed", "5"]);
+    assert!(one.status.success());
+    assert_eq!(one.stdout.iter().filter(|b| **b == b'\n').count(), 3000);
+    assert!(one.stdout == two.stdout);
+    let other = frazil(&["generate", "--events", "3000", "--seed", "6"]);
+    assert!(one.stdout != other.stdout);
+}
+
+#[test]
+fn generate_ends_well_when_its_reader_leaves() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_frazil"))
+        .args(["generate", "--events", "100000000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut some = [0; 10_000];
+    let mut stdout = child.stdout.take().expect("piped");
+    stdout.read_exact(&mut some).expect("lines");
+    drop(stdout);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "");
+}
+
+fn lakehouse(folder: &Path, extra: &str) -> String {
+    let repository = env!("CARGO_MANIFEST_DIR");
+    let config = format!(
+        "version = 1\n[lake]\nwarehouse = \"warehouse\"\n[streams]\nfolder = \
+         \"{repository}/catalog\"\n[models]\nfolder = \"{repository}/sql\"\n{extra}"
+    );
+    let path = folder.join("frazil.toml");
+    std::fs::write(&path, config).expect("written");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn check_finds_the_shipped_declarations_fine_and_makes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = lakehouse(folder.path(), "");
+    let output = frazil(&["check", "--config", &config]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).contains("1 stream and 8 models"),
+        "{}",
+        text(&output.stdout)
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 1);
+}
+
+#[test]
+fn check_tells_file_and_line_of_each_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = lakehouse(
+        folder.path(),
+        "[wire]\nlisten = \"nowhere\"\nmax_conections = 5\n",
+    );
+    let output = frazil(&["check", "--config", &config]);
+    assert_eq!(output.status.code(), Some(2));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("frazil.toml:9:"), "{errors}");
+    assert!(errors.contains("frazil.toml:10:"), "{errors}");
+    assert!(errors.contains("max_connections"), "{errors}");
+}
+
+#[test]
+fn wrong_usage_is_told_apart_by_its_exit_code() {
+    for arguments in [
+        &["generate"][..],
+        &["generate", "--events", "many"],
+        &["serve"],
+        &["serve", "--config", "x.toml", "--roles", "snik"],
+        &["check", "--config", "/nowhere/frazil.toml"],
+        &["sql", "--config", "/nowhere", "SELECT 1"],
+        &["demo", "--disk-limit", "a lot"],
+        &["dance"],
+    ] {
+        let output = frazil(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{arguments:?}: {}",
+            text(&output.stderr)
+        );
+        assert!(!output.stderr.is_empty());
+    }
+    assert!(frazil(&["--help"]).status.success());
+    assert!(frazil(&["--version"]).status.success());
+}
+
+fn passwd(password: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_frazil"))
+        .arg("passwd")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(password.as_bytes()).expect("taken");
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn passwd_prints_a_verifier_that_the_configuration_takes() {
+    let output = passwd("correct horse battery\n");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let verifier = text(&output.stdout);
+    let folder = tempfile::tempdir().expect("a folder");
+    let user = format!(
+        "[[wire.users]]\nname = \"ann\"\naccess = \"read\"\nverifier = \"{}\"\n",
+        verifier.trim_end()
+    );
+    let config = lakehouse(folder.path(), &user);
+    let output = frazil(&["check", "--config", &config]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(passwd("short\n").status.code(), Some(2));
+}
