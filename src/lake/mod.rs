@@ -36,12 +36,33 @@ pub struct Lake {
 impl Lake {
     /// The table as the catalog points to it now. `NotFound` when there is none.
     pub async fn table(&self, name: &TableName) -> Result<Table> {
-        let pointer = self
-            .catalog
-            .load(name)
-            .await?
-            .ok_or_else(|| Error::not_found(format!("there is no table {name}")))?;
-        Table::read(&self.store, name, &pointer.metadata_location).await
+        let found = self.find(name).await?;
+        found.ok_or_else(|| Error::not_found(format!("there is no table {name}")))
+    }
+
+    /// The table as the catalog points to it now, if there is one. `Corrupt` when the catalog
+    /// points to a file that is not there.
+    pub async fn find(&self, name: &TableName) -> Result<Option<Table>> {
+        let Some(pointer) = self.catalog.load(name).await? else {
+            return Ok(None);
+        };
+        let location = pointer.metadata_location;
+        let error = match Table::read(&self.store, name, &location).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => error,
+            read => return read.map(Some),
+        };
+        // It was the current one a moment ago: many commits, or a drop, may have come between.
+        match self.catalog.load(name).await? {
+            None => Ok(None),
+            Some(now) if now.metadata_location != location => {
+                let read = Table::read(&self.store, name, &now.metadata_location);
+                read.await.map(Some)
+            }
+            Some(_) => Err(Error::corrupt(format!(
+                "the catalog points {name} to {location}, which is not there"
+            ))
+            .with_source(error)),
+        }
     }
 
     /// The table as its creation will make it, before anything is written: its field ids and

@@ -140,32 +140,9 @@ impl Run<'_> {
     async fn load(&self) -> Result<Bases> {
         let mut bases = Vec::with_capacity(self.work.len());
         for work in &self.work {
-            let name = &work.change.table;
-            bases.push(match self.lake.catalog.load(name).await? {
-                None => None,
-                Some(at) => Some(self.read(name, &at.metadata_location).await?),
-            });
+            bases.push(self.lake.find(&work.change.table).await?);
         }
         Ok(bases)
-    }
-
-    /// A metadata file that is gone was the current one a moment ago: somebody has moved on.
-    async fn read(&self, name: &crate::domain::TableName, location: &str) -> Result<Table> {
-        match Table::read(&self.lake.store, name, location).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let now = self.lake.catalog.load(name).await?;
-                match now {
-                    Some(now) if now.metadata_location != location => {
-                        Table::read(&self.lake.store, name, &now.metadata_location).await
-                    }
-                    _ => Err(Error::corrupt(format!(
-                        "the catalog points {name} to {location}, which is not there"
-                    ))
-                    .with_source(error)),
-                }
-            }
-            read => read,
-        }
     }
 
     /// Whether this commit is visible already: a snapshot bears its id or, where it makes none,
