@@ -1,7 +1,7 @@
 //! Statements about models that come through psql. A model has an owner: one of a file is changed
 //! in its file, one of psql lives in the control store.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;

@@ -18,6 +18,8 @@ mod system_models;
 
 #[cfg(test)]
 mod shipped_models_tests;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

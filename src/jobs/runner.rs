@@ -105,7 +105,9 @@ impl Jobs {
         };
         lake.control.put_run(&record).await?;
         let result = self.attempts(model, held, stop, &mut record).await;
-        record.ended_at_ms = Some(lake.clock.now_ms());
+        if !matches!(result, Err(RunError::Unknown(_))) {
+            record.ended_at_ms = Some(lake.clock.now_ms());
+        }
         let error = match result {
             Ok(outcome) => {
                 record.state = RunState::Succeeded;
@@ -116,6 +118,8 @@ impl Jobs {
             Err(error) => {
                 record.state = match error {
                     RunError::Displaced | RunError::Stopped => RunState::Abandoned,
+                    // The next holder of the lease finds out from the table.
+                    RunError::Unknown(_) => RunState::Running,
                     _ => RunState::Failed,
                 };
                 record.error = Some(error.to_string());
@@ -158,46 +162,48 @@ impl Jobs {
         record: &mut RunRecord,
     ) -> Result<Outcome, RunError> {
         let lake = self.engine.lake();
-        let mut attempt = 1;
+        let (mut attempt, mut unknown) = (1, false);
         loop {
-            let error = match self.attempt(model, held, stop, record).await {
+            let cause = match self.attempt(model, held, stop, record, unknown).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(RunError::Unknown(cause)) => {
-                    if let Some(outcome) = look(lake, model, &record.run_id).await? {
-                        return Ok(outcome);
-                    }
-                    // A late first attempt and the next one can't both win: each asserts the
-                    // target's snapshot (I5).
+                    unknown = true;
                     cause
                 }
                 Err(RunError::Transient(cause)) => cause,
                 Err(hopeless) => return Err(hopeless),
             };
             if attempt >= self.options.attempts {
-                return Err(RunError::Failed(error));
+                return Err(if unknown {
+                    RunError::Unknown(cause)
+                } else {
+                    RunError::Failed(cause)
+                });
             }
-            tracing::info!(model = %model.name, attempt, %error, "model run is tried again");
+            tracing::info!(model = %model.name, attempt, %cause, "model run is tried again");
             let pause = self.options.backoff.saturating_mul(1 << attempt.min(6));
             tokio::select! {
                 () = stop.cancelled() => return Err(RunError::Stopped),
                 () = lake.clock.sleep(pause) => {}
             }
-            // An attempt whose outcome was unknown may have won meanwhile.
-            if let Some(outcome) = look(lake, model, &record.run_id).await? {
-                return Ok(outcome);
-            }
             attempt += 1;
         }
     }
 
+    /// `unknown`: an earlier attempt may have been published. A late one and this one can't both
+    /// win, since each asserts the target's snapshot (I5).
     async fn attempt(
         &self,
         model: &Model,
         held: &Held,
         stop: &CancellationToken,
         record: &mut RunRecord,
+        unknown: bool,
     ) -> Result<Outcome, RunError> {
         let lake = self.engine.lake();
+        if unknown && let Some(outcome) = look(lake, model, &record.run_id).await? {
+            return Ok(outcome);
+        }
         let JobsOptions { timeout, .. } = self.options;
         // On a task of the caller: dropped with it, and the query with that.
         let ready = tokio::select! {

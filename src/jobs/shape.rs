@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
+use arrow::datatypes::{DataType, FieldRef, Fields};
 use iceberg::spec::{
     ListType, MapType, NestedField, NestedFieldRef, PrimitiveType, Schema, StructType, Type,
 };
@@ -267,15 +267,15 @@ pub(super) fn fit(
         .map_err(|error| error.to_string())
 }
 
-/// A field for tests and for callers that only know a type.
-#[cfg(test)]
-pub(super) fn column(name: &str, kind: DataType) -> Field {
-    Field::new(name, kind, true)
-}
-
 #[cfg(test)]
 mod tests {
+    use arrow::datatypes::{Field, TimeUnit};
+
     use super::*;
+
+    fn column(name: &str, kind: DataType) -> Field {
+        Field::new(name, kind, true)
+    }
 
     fn shape(columns: Vec<Field>, old: Option<&Schema>) -> Schema {
         let last = old.map_or(0, Schema::highest_field_id);
@@ -296,7 +296,7 @@ mod tests {
             (DataType::UInt32, "long"),
             (DataType::UInt64, "long"),
             (DataType::Float16, "float"),
-            (DataType::Decimal128(22, 2), "decimal(22,2)"),
+            (DataType::Decimal128(22, 2), "decimal(22, 2)"),
             (DataType::Timestamp(TimeUnit::Nanosecond, None), "timestamp"),
             (
                 DataType::Timestamp(TimeUnit::Second, Some("Europe/Berlin".into())),
