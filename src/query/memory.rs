@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::common::{Result, resources_err};
 use datafusion::execution::memory_pool::{
@@ -22,11 +22,22 @@ const MERGES_SIDE_BY_SIDE: usize = 4;
 pub(super) struct QueryMemory {
     shared: Arc<dyn MemoryPool>,
     entry: Arc<QueryEntry>,
+    merges_share: AtomicBool,
 }
 
 impl QueryMemory {
     pub(super) fn new(shared: Arc<dyn MemoryPool>, entry: Arc<QueryEntry>) -> Self {
-        Self { shared, entry }
+        Self {
+            shared,
+            entry,
+            merges_share: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether each merge of a sort's spilled runs is held to a share of the memory, so that
+    /// several run side by side; or may take all, as one that is alone may need.
+    pub(super) fn share_among_merges(&self, share: bool) {
+        self.merges_share.store(share, Ordering::Relaxed);
     }
 
     fn most_for_merging(&self) -> usize {
@@ -77,7 +88,8 @@ impl MemoryPool for QueryMemory {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        if reservation.consumer().name().starts_with(GREEDY)
+        if self.merges_share.load(Ordering::Relaxed)
+            && reservation.consumer().name().starts_with(GREEDY)
             && reservation.size() + additional > self.most_for_merging()
         {
             return resources_err!("a merge of spilled runs has its share of the memory");

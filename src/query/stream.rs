@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::joins::HashJoinExec;
@@ -118,8 +118,11 @@ pub(super) async fn start(
     let (rows_in, rows) = mpsc::channel(BATCHES_WAITING);
     let (ready_in, ready) = oneshot::channel();
     let flag = StopFlag::default();
+    let shared = Arc::clone(&engine.environment().memory_pool);
+    let memory = Arc::new(QueryMemory::new(shared, Arc::clone(&entry)));
     let query = Query {
-        environment: query_environment(engine, &entry)?,
+        environment: query_environment(engine, &memory)?,
+        memory,
         state,
         plan,
         entry: Arc::clone(&entry),
@@ -171,17 +174,16 @@ fn how_it_ended(error: &JoinError) -> QueryError {
 /// The shared limits, seen through this query's own count of memory.
 fn query_environment(
     engine: &Engine,
-    entry: &Arc<QueryEntry>,
-) -> Result<Arc<datafusion::execution::runtime_env::RuntimeEnv>, QueryError> {
-    let shared = engine.environment();
-    let memory = QueryMemory::new(Arc::clone(&shared.memory_pool), Arc::clone(entry));
-    Ok(RuntimeEnvBuilder::from_runtime_env(shared)
-        .with_memory_pool(Arc::new(memory))
+    memory: &Arc<QueryMemory>,
+) -> Result<Arc<RuntimeEnv>, QueryError> {
+    Ok(RuntimeEnvBuilder::from_runtime_env(engine.environment())
+        .with_memory_pool(Arc::clone(memory) as _)
         .build_arc()?)
 }
 
 struct Query {
-    environment: Arc<datafusion::execution::runtime_env::RuntimeEnv>,
+    environment: Arc<RuntimeEnv>,
+    memory: Arc<QueryMemory>,
     state: SessionState,
     plan: LogicalPlan,
     entry: Arc<QueryEntry>,
@@ -214,37 +216,49 @@ impl Query {
         }
     }
 
-    /// A query that ran out of memory before its first row went out runs once more with a plan
-    /// that needs less: hash joins can't spill, sort-merge joins can; and of several sorts side
-    /// by side the first to merge its spilled runs takes what the others need for theirs.
+    /// A query that ran out of memory before its first row went out runs again with plans that
+    /// need less: hash joins can't spill, sort-merge joins can; and of several sorts side by side
+    /// the first to merge its spilled runs takes what the others need for theirs.
     async fn run_or_replan(
         &mut self,
         physical: Arc<dyn ExecutionPlan>,
         rows: &Rows,
     ) -> Result<(), QueryError> {
         let schema = physical.schema();
-        let (error, sent) = match self.send_all(Arc::clone(&physical), rows).await {
+        let joins = has_hash_join(&physical);
+        let mut stopped = match self.send_all(physical, rows).await {
             Ok(()) => return Ok(()),
-            Err(Stopped { error, sent }) => (error, sent),
+            Err(stopped) => stopped,
         };
-        if sent || !is_exhausted(&error) {
-            return Err(error.into());
+        for share_among_merges in [joins, !joins] {
+            if stopped.sent || !is_exhausted(&stopped.error) {
+                break;
+            }
+            tracing::info!(
+                query = self.entry.id,
+                error = %stopped.error,
+                "runs again with a plan that needs less memory"
+            );
+            self.be_frugal(joins, share_among_merges);
+            let physical = self.physical_plan().await?;
+            if physical.schema() != schema {
+                break;
+            }
+            match self.send_all(physical, rows).await {
+                Ok(()) => return Ok(()),
+                Err(again) => stopped = again,
+            }
         }
-        // With one partition DataFusion knows no joins but hash joins.
-        let partitions = if has_hash_join(&physical) { 2 } else { 1 };
+        Err(stopped.error.into())
+    }
+
+    fn be_frugal(&mut self, joins: bool, share_among_merges: bool) {
+        self.memory.share_among_merges(share_among_merges);
         let options = self.state.config_mut().options_mut();
         options.optimizer.prefer_hash_join = false;
-        options.execution.target_partitions = partitions;
+        // With one partition DataFusion knows no joins but hash joins.
+        options.execution.target_partitions = if joins { 2 } else { 1 };
         options.execution.batch_size = options.execution.batch_size.min(FRUGAL_BATCH_ROWS);
-        let physical = self.physical_plan().await?;
-        if physical.schema() != schema {
-            return Err(error.into());
-        }
-        tracing::info!(query = self.entry.id, %error, "runs again with a plan that needs less memory");
-        match self.send_all(physical, rows).await {
-            Ok(()) => Ok(()),
-            Err(stopped) => Err(stopped.error.into()),
-        }
     }
 
     async fn physical_plan(&self) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
