@@ -28,9 +28,10 @@ pub(super) fn statement(statement: &Statement) -> Result<(), QueryError> {
             target: CopyTarget::Stdout,
             ..
         } => {
-            if let CopySource::Query(query) = source {
-                return inside(query.as_ref());
-            }
+            return match source {
+                CopySource::Query(query) => inside(query.as_ref()),
+                CopySource::Table { .. } => Ok(()),
+            };
         }
         Statement::Copy { target, to, .. } => return Err(copy(target, *to)),
         other => return Err(other_statement(other)),

@@ -33,7 +33,7 @@ impl Session<'_> {
         Self::check_room(self.statements.len(), "prepared statements")?;
         self.begin_implicit();
         let statement = prepared::single(text)?;
-        let prepared = self.prepare(statement, text, types).await?;
+        let prepared = Box::pin(self.prepare(statement, text, types)).await?;
         self.statements.insert(name, Arc::new(prepared));
         self.connection
             .send(Backend::ParseComplete(ParseComplete::new()));
@@ -154,7 +154,7 @@ impl Session<'_> {
         }
         if let State::Ready = portal.state {
             let prepared = Arc::clone(&portal.prepared);
-            match self.run(&prepared, &portal.values, limits).await? {
+            match Box::pin(self.run(&prepared, &portal.values, limits)).await? {
                 Started::Empty => {
                     self.connection
                         .send(Backend::EmptyQueryResponse(EmptyQueryResponse::new()));

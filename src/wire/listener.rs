@@ -249,7 +249,7 @@ async fn serve_socket(socket: TcpStream, shared: Arc<Shared>) {
         }
     };
     match started {
-        Some(client) => session::run(connection, client, peer, &shared).await,
+        Some(client) => Box::pin(session::run(connection, client, peer, &shared)).await,
         None => connection.close().await,
     }
 }

@@ -2,11 +2,13 @@
 //! Its syntax tree, parameter types and columns are kept; its plan only within the batch of
 //! messages it was made in, since a plan holds the snapshots of its tables.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ParamValues, ScalarValue};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 use pgwire::messages::data::{FieldDescription, RowDescription};
 
@@ -132,7 +134,7 @@ impl Session<'_> {
             return Ok(prepared);
         }
         let limits = self.start();
-        let planned = self.plan(sql, &limits).await;
+        let planned = Box::pin(self.plan(sql, &limits)).await;
         self.stop();
         let plan = planned?;
         prepared.parameters = parameter_types(&plan, &prepared.parameters)?;
@@ -150,9 +152,9 @@ impl Session<'_> {
 
     /// Plans a statement of the engine.
     pub async fn plan(&mut self, sql: &ast::Statement, limits: &Limits) -> Result<LogicalPlan> {
-        let rewritten = self.rewrite(sql).await?;
+        let rewritten = Box::pin(self.rewrite(sql)).await?;
         let query = &self.query;
-        let planned = utility::guarded(async { query.plan(&rewritten).await });
+        let planned = utility::guarded(Box::pin(query.plan(&rewritten)));
         let planned = self.connection.watch(limits, planned).await?;
         Ok(planned??)
     }
@@ -167,7 +169,7 @@ impl Session<'_> {
     ) -> Result<LogicalPlan> {
         let plan = match prepared.take_plan(self.batch) {
             Some(plan) => plan,
-            None => self.plan(sql, limits).await?,
+            None => Box::pin(self.plan(sql, limits)).await?,
         };
         if values.is_empty() {
             return Ok(plan);
@@ -202,11 +204,39 @@ impl Session<'_> {
     }
 }
 
+/// Types that the planner leaves open though their place tells: `$1::bigint`, `LIMIT $1`.
+fn types_by_place(plan: &LogicalPlan) -> HashMap<String, u32> {
+    let mut types = HashMap::new();
+    let walked = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            for count in [&limit.skip, &limit.fetch].into_iter().flatten() {
+                if let Expr::Placeholder(placeholder) = count.as_ref() {
+                    types.insert(placeholder.id.clone(), encode::oid::INT8);
+                }
+            }
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::Cast(cast) = expr
+                    && let Expr::Placeholder(placeholder) = cast.expr.as_ref()
+                {
+                    let oid = encode::of_field(&cast.field).oid;
+                    types.entry(placeholder.id.clone()).or_insert(oid);
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    debug_assert!(walked.is_ok(), "nothing in the walk fails");
+    types
+}
+
 /// Types of `$1 … $n`: what the client declared, else what the plan infers, else text.
 fn parameter_types(plan: &LogicalPlan, declared: &[u32]) -> Result<Vec<u32>> {
     let inferred = plan
         .get_parameter_fields()
         .map_err(|error| WireError::from(crate::query::QueryError::from(error)))?;
+    let by_place = types_by_place(plan);
     let mut types = declared.to_vec();
     for (name, field) in inferred {
         let number = name
@@ -217,10 +247,10 @@ fn parameter_types(plan: &LogicalPlan, declared: &[u32]) -> Result<Vec<u32>> {
         if types.len() < number {
             types.resize(number, 0);
         }
-        if types[number - 1] == 0
-            && let Some(field) = field
-        {
-            types[number - 1] = encode::of_field(&field).oid;
+        if types[number - 1] == 0 {
+            let placed = by_place.get(&name).copied();
+            let inferred = field.map(|field| encode::of_field(&field).oid);
+            types[number - 1] = placed.or(inferred).unwrap_or(0);
         }
     }
     for type_oid in &mut types {

@@ -109,10 +109,10 @@ impl Session<'_> {
         if let Some(started) = self.run_in_session(sql, limits).await? {
             return Ok(started);
         }
-        let plan = self.bound_plan(prepared, sql, values, limits).await?;
+        let plan = Box::pin(self.bound_plan(prepared, sql, values, limits)).await?;
         let query = &self.query;
         let text = prepared.text.as_str();
-        let stream = utility::guarded(async { query.execute(plan, text).await });
+        let stream = utility::guarded(Box::pin(query.execute(plan, text)));
         let stream = self.connection.watch(limits, stream).await???;
         if utility::is_explain(sql) {
             return self.explained(stream, limits).await;

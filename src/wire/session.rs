@@ -134,13 +134,11 @@ async fn open(
     }
     let facts = Arc::new(Facts {
         user: user.name.clone(),
-        access: user.access,
         database: shared.options.database.clone(),
         pid: registration.slot.pid,
         peer,
         settings: Mutex::new(settings),
         users: shared.users.keys().cloned().collect(),
-        clock: Arc::clone(&shared.engine.lake().clock),
         started_ms: shared.catalog.started_ms(&shared.engine),
     });
     catalog::register(&query, &facts, &shared.catalog)?;
@@ -170,14 +168,16 @@ impl Session<'_> {
                 Ok(message) => message,
                 Err(end) => return end,
             };
+            // What handles statements is boxed: its state, planning included, is large, and an
+            // idle session must not hold room for it.
             let served = match message {
                 Frontend::Terminate => return End::Quiet,
                 Frontend::Sync => self.sync(),
                 _ if self.skipping => Ok(()),
-                Frontend::Query(text) => self.simple(&text).await,
+                Frontend::Query(text) => Box::pin(self.simple(&text)).await,
                 Frontend::Flush => self.connection.flush().await.map_err(End::from),
                 Frontend::Parse { name, text, types } => {
-                    let done = self.parse(name, &text, types).await;
+                    let done = Box::pin(self.parse(name, &text, types)).await;
                     self.extended(done)
                 }
                 Frontend::Bind(bind) => {
@@ -189,7 +189,7 @@ impl Session<'_> {
                     self.extended(done)
                 }
                 Frontend::Execute { portal, max_rows } => {
-                    let done = self.execute_portal(&portal, max_rows).await;
+                    let done = Box::pin(self.execute_portal(&portal, max_rows)).await;
                     self.extended(done)
                 }
                 Frontend::Close(target, name) => {

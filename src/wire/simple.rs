@@ -50,7 +50,7 @@ impl Session<'_> {
     }
 
     async fn one(&mut self, prepared: &Prepared, limits: &super::connection::Limits) -> Result<()> {
-        match self.run(prepared, &[], limits).await? {
+        match Box::pin(self.run(prepared, &[], limits)).await? {
             Started::Empty => {
                 self.connection
                     .send(Backend::EmptyQueryResponse(EmptyQueryResponse::new()));

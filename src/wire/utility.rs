@@ -23,7 +23,7 @@ use super::transaction::Ended;
 use crate::query::RowStream;
 use crate::query::statement::Statement;
 
-/// Spells statements that the parser lacks as ones it has: ABORT, and MOVE as a marked FETCH.
+/// Spells statements that the parser lacks as ones it has: ABORT, TABLE, MOVE as a marked FETCH.
 /// Only where such a statement stands alone.
 pub(super) fn respell(text: &str) -> std::borrow::Cow<'_, str> {
     let trimmed = text.trim_start();
@@ -33,6 +33,9 @@ pub(super) fn respell(text: &str) -> std::borrow::Cow<'_, str> {
     let (word, rest) = trimmed.split_at(end);
     if word.eq_ignore_ascii_case("abort") {
         return format!("ROLLBACK{rest}").into();
+    }
+    if word.eq_ignore_ascii_case("table") {
+        return format!("SELECT * FROM{rest}").into();
     }
     if word.eq_ignore_ascii_case("move") {
         let rest = rest.trim_end().trim_end_matches(';');
@@ -429,11 +432,11 @@ impl Session<'_> {
         let Some(Statement::Sql(sql)) = super::prepared::single(&text)? else {
             return Err(WireError::syntax("a parameter must be a value"));
         };
-        let plan = self.plan(&sql, limits).await?;
+        let plan = Box::pin(self.plan(&sql, limits)).await?;
         let query = &self.query;
         let mut stream = self
             .connection
-            .watch(limits, guarded(async { query.execute(plan, &text).await }))
+            .watch(limits, guarded(Box::pin(query.execute(plan, &text))))
             .await???;
         let batch = self.connection.watch(limits, stream.next()).await?;
         let Some(batch) = batch.transpose()? else {

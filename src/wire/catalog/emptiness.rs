@@ -5,9 +5,12 @@
 //! tables have no rows is enough to answer truthfully: a subquery over one is NULL, EXISTS is
 //! false, a SELECT has no rows. Holds for any statement, not for known texts.
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinOperator, ObjectName,
-    ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value,
+    ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value, Visit,
+    Visitor,
 };
 
 use crate::wire::names;
@@ -144,23 +147,57 @@ fn null_column(expr: &Expr) -> bool {
 }
 
 fn has_aggregates(select: &Select) -> bool {
-    let text = select
-        .projection
-        .iter()
-        .map(|item| item.to_string().to_ascii_lowercase())
-        .collect::<String>();
-    let calls = [
-        "count(",
-        "max(",
-        "min(",
-        "sum(",
-        "avg(",
-        "_agg(",
-        "bool_or(",
-        "bool_and(",
-        "every(",
+    select.having.is_some()
+        || select
+            .projection
+            .iter()
+            .any(|item| item.visit(&mut Aggregates { depth: 0 }).is_break())
+}
+
+/// Finds an aggregate outside of subqueries.
+struct Aggregates {
+    depth: usize,
+}
+
+impl Visitor for Aggregates {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if self.depth == 0 && is_aggregate(expr) {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+pub(super) fn is_aggregate(expr: &Expr) -> bool {
+    const AGGREGATES: &[&str] = &[
+        "array_agg",
+        "avg",
+        "bool_and",
+        "bool_or",
+        "count",
+        "every",
+        "first_value",
+        "max",
+        "min",
+        "string_agg",
+        "sum",
     ];
-    select.having.is_some() || calls.iter().any(|call| text.contains(call))
+    matches!(expr, Expr::Function(function) if {
+        let name = function.name.0.last().and_then(ObjectNamePart::as_ident);
+        name.is_some_and(|name| AGGREGATES.contains(&name.value.to_ascii_lowercase().as_str()))
+    })
 }
 
 /// Keeps a SELECT's columns and drops what the planner could stumble over: there are no rows.
@@ -241,6 +278,7 @@ mod tests {
             "select 1 from pg_catalog.pg_class c join pg_trigger t on t.tgrelid = c.oid",
             "select 1 from pg_class c, pg_index i left join pg_class d on true",
             "select 1 from (select 1 from pg_index) x",
+            "select (select max(oid) from pg_class) from pg_policy",
             "select 'toast.' || x from pg_catalog.unnest(tc.reloptions) x",
         ] {
             assert!(empty(sql), "{sql}");
@@ -250,6 +288,7 @@ mod tests {
             "select 1 from pg_class c left join pg_index i on true",
             "select 1 from pg_index i right join pg_class c on true",
             "select count(*) from pg_policy",
+            "select 1 + max(oid) from pg_policy",
             "select 1 from shop.pg_policy",
             "select 1 from unnest(a.other) x",
             "select 1",

@@ -370,7 +370,25 @@ fn other_functions(facts: &Arc<Facts>) -> Vec<RowFunction> {
         constant_bool("pg_function_is_visible", true),
         constant_bool("pg_operator_is_visible", true),
         constant_bool("pg_opclass_is_visible", true),
-        constant_bool("pg_collation_is_visible", true),
+        constant_bool("pg_collation_is_visible", true).aliases(&[
+            "pg_conversion_is_visible",
+            "pg_opfamily_is_visible",
+            "pg_statistics_obj_is_visible",
+            "pg_ts_config_is_visible",
+            "pg_ts_dict_is_visible",
+            "pg_ts_parser_is_visible",
+            "pg_ts_template_is_visible",
+        ]),
+        RowFunction::new("pg_char_to_encoding", DataType::Int32, STABLE, |args| {
+            let name = arg(args, 0).map(str::to_ascii_lowercase);
+            int(name.map(|name| {
+                if matches!(name.as_str(), "utf8" | "unicode") {
+                    6
+                } else {
+                    -1
+                }
+            }))
+        }),
         constant_bool("pg_is_in_recovery", false),
         constant_bool("pg_relation_is_publishable", false),
         constant_bool("pg_is_other_temp_schema", false),

@@ -25,21 +25,18 @@ use std::sync::{Arc, Mutex};
 use super::session::Session;
 use super::settings::Settings;
 use super::sqlstate::Result;
-use crate::query::{self, Access, Engine};
-use crate::seams::Clock;
+use crate::query::{self, Engine};
 use datafusion::sql::sqlparser::ast;
 
 /// What a session is, for the functions and tables that tell of it.
 pub(super) struct Facts {
     pub user: String,
-    pub access: Access,
     pub database: String,
     pub pid: i32,
     pub peer: Option<SocketAddr>,
     pub settings: Mutex<Settings>,
     /// Names of all who may log in.
     pub users: Vec<String>,
-    pub clock: Arc<dyn Clock>,
     /// When the listener started, milliseconds since 1970 UTC.
     pub started_ms: i64,
 }

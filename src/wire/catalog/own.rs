@@ -15,7 +15,7 @@ use super::Facts;
 use super::emptiness::EMPTY;
 use super::schema::exported_schema;
 use super::snapshot::{CatalogCache, Snapshot, TableEntry};
-use crate::wire::encode::{PgType, of_field, oid};
+use crate::wire::encode::{OID_ALIAS, PgType, of_field, oid};
 use crate::wire::session::lock;
 use crate::wire::settings::{KNOWN, Kind};
 
@@ -99,13 +99,85 @@ pub(super) fn fill<R>(
     Ok(RecordBatch::try_new(nullable(schema), columns)?)
 }
 
-pub(super) fn nullable(schema: &SchemaRef) -> SchemaRef {
+fn nullable(schema: &SchemaRef) -> SchemaRef {
     let fields: Vec<Field> = schema
         .fields()
         .iter()
         .map(|field| field.as_ref().clone().with_nullable(true))
         .collect();
     Arc::new(Schema::new(fields))
+}
+
+/// Columns of the exports that are of another type in Postgres: lists, and numbers of objects.
+pub(super) fn corrected(schema: &Schema) -> SchemaRef {
+    let fields: Vec<Field> = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let name = field.name().as_str();
+            if is_text_list(name) && field.data_type() == &DataType::Utf8 {
+                return Field::new(name, DataType::new_list(DataType::Utf8, true), true);
+            }
+            if OIDS.contains(&name) && field.data_type() == &DataType::Int32 {
+                return oid_field(name);
+            }
+            field.as_ref().clone()
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
+}
+
+fn is_text_list(name: &str) -> bool {
+    name.ends_with("acl") || matches!(name, "reloptions" | "attoptions" | "attfdwoptions")
+}
+
+fn oid_field(name: &str) -> Field {
+    let mark = [(OID_ALIAS.to_owned(), "oid".to_owned())];
+    Field::new(name, DataType::Int32, true).with_metadata(mark.into())
+}
+
+/// Columns of the tables made here that are of the type `oid`.
+const OIDS: &[&str] = &[
+    "oid",
+    "relnamespace",
+    "reltype",
+    "reloftype",
+    "relowner",
+    "relam",
+    "relfilenode",
+    "reltablespace",
+    "reltoastrelid",
+    "relrewrite",
+    "attrelid",
+    "atttypid",
+    "attcollation",
+    "nspowner",
+    "datdba",
+    "dattablespace",
+    "objoid",
+    "classoid",
+    "usesysid",
+    "datid",
+];
+
+/// The columns of an exported table, and those that the exports lack.
+fn whole_schema(
+    name: &str,
+    lacking: &[(&str, DataType)],
+    sources: &Sources<'_>,
+) -> Result<SchemaRef> {
+    let exported = exported_schema(name, sources)?;
+    let mut fields: Vec<Field> = exported
+        .fields()
+        .iter()
+        .map(|f| f.as_ref().clone())
+        .collect();
+    for (name, data_type) in lacking {
+        if exported.field_with_name(name).is_err() {
+            fields.push(Field::new(*name, data_type.clone(), true));
+        }
+    }
+    Ok(corrected(&Schema::new(fields)))
 }
 
 fn scalar(cell: Cell, field: &Field) -> Result<ScalarValue> {
@@ -236,7 +308,6 @@ pub(super) struct Sources<'a> {
 
 /// A table made here; None when it is not one of these.
 pub(super) fn table(name: &str, sources: &Sources<'_>) -> Option<Result<RecordBatch>> {
-    let statics = sources.statics;
     Some(match name {
         "pg_class" => pg_class(sources),
         "pg_attribute" => pg_attribute(sources),
@@ -249,7 +320,9 @@ pub(super) fn table(name: &str, sources: &Sources<'_>) -> Option<Result<RecordBa
         "pg_description" => pg_description(sources),
         "pg_stat_activity" => pg_stat_activity(sources),
         // Postgres's rows of these tell of its own relations, which are not in pg_class here.
-        name if EMPTY.contains(&name) => exported_schema(name, sources).and_then(|s| empty(&s)),
+        name if EMPTY.contains(&name) => {
+            exported_schema(name, sources).and_then(|s| empty(&corrected(&s)))
+        }
         "pg_matviews" => empty(&text_columns(&[
             "schemaname",
             "matviewname",
@@ -297,15 +370,15 @@ fn text_columns(names: &[&str]) -> SchemaRef {
 }
 
 fn columns(list: &[(&str, DataType)]) -> SchemaRef {
-    Arc::new(Schema::new(
-        list.iter()
-            .map(|(name, data_type)| Field::new(*name, data_type.clone(), true))
-            .collect::<Vec<_>>(),
-    ))
+    let fields: Vec<Field> = list
+        .iter()
+        .map(|(name, data_type)| Field::new(*name, data_type.clone(), true))
+        .collect();
+    corrected(&Schema::new(fields))
 }
 
 fn pg_namespace(sources: &Sources<'_>) -> Result<RecordBatch> {
-    let schema = exported_schema("pg_namespace", sources)?;
+    let schema = whole_schema("pg_namespace", &[("nspacl", DataType::Utf8)], sources)?;
     fill(
         &schema,
         &sources.snapshot.schemas,
@@ -319,7 +392,16 @@ fn pg_namespace(sources: &Sources<'_>) -> Result<RecordBatch> {
 }
 
 fn pg_class(sources: &Sources<'_>) -> Result<RecordBatch> {
-    let schema = exported_schema("pg_class", sources)?;
+    let (int, text) = (DataType::Int32, DataType::Utf8);
+    let lacking = [
+        ("relrewrite", int.clone()),
+        ("relfrozenxid", int.clone()),
+        ("relminmxid", int),
+        ("relacl", text.clone()),
+        ("reloptions", text.clone()),
+        ("relpartbound", text),
+    ];
+    let schema = whole_schema("pg_class", &lacking, sources)?;
     fill(
         &schema,
         &sources.snapshot.tables,
@@ -353,7 +435,7 @@ fn pg_class(sources: &Sources<'_>) -> Result<RecordBatch> {
 }
 
 fn pg_attribute(sources: &Sources<'_>) -> Result<RecordBatch> {
-    let schema = exported_schema("pg_attribute", sources)?;
+    let schema = whole_schema("pg_attribute", &[("attacl", DataType::Utf8)], sources)?;
     let rows = attributes(sources.snapshot);
     fill(&schema, &rows, |row, column| match column {
         "attrelid" => row.table.oid.into(),
@@ -389,7 +471,13 @@ fn pg_attribute(sources: &Sources<'_>) -> Result<RecordBatch> {
 }
 
 fn pg_database(sources: &Sources<'_>) -> Result<RecordBatch> {
-    let schema = exported_schema("pg_database", sources)?;
+    let text = DataType::Utf8;
+    let lacking = [
+        ("datacl", text.clone()),
+        ("daticulocale", text.clone()),
+        ("datcollversion", text),
+    ];
+    let schema = whole_schema("pg_database", &lacking, sources)?;
     fill(&schema, &[()], |(), column| match column {
         "oid" => sources.cache.database_oid.into(),
         "datname" => sources.cache.database.as_str().into(),
@@ -426,11 +514,11 @@ fn pg_roles(name: &str, sources: &Sources<'_>) -> Result<RecordBatch> {
             (column("config"), DataType::new_list(t.clone(), true)),
             ("oid".to_owned(), i.clone()),
         ];
-        Arc::new(Schema::new(
-            list.into_iter()
-                .map(|(name, data_type)| Field::new(name, data_type, true))
-                .collect::<Vec<_>>(),
-        ))
+        let fields: Vec<Field> = list
+            .into_iter()
+            .map(|(name, data_type)| Field::new(name, data_type, true))
+            .collect();
+        corrected(&Schema::new(fields))
     };
     let schema = match name {
         "pg_user" | "pg_shadow" => columns(&[
@@ -586,7 +674,7 @@ fn of_kind<'a>(sources: &Sources<'a>, kind: char) -> Vec<&'a TableEntry> {
 }
 
 fn pg_description(sources: &Sources<'_>) -> Result<RecordBatch> {
-    let schema = sources.statics.pg_description.schema();
+    let schema = corrected(&sources.statics.pg_description.schema());
     let mut rows: Vec<(i32, i32, String)> = Vec::new();
     for table in &sources.snapshot.tables {
         if let Some(comment) = &table.comment {

@@ -477,7 +477,11 @@ fn at_most_one_row(query: &mut Query) {
     else {
         return;
     };
-    if grouped || select.from.is_empty() || select.distinct.is_some() || is_aggregate(item) {
+    if grouped
+        || select.from.is_empty()
+        || select.distinct.is_some()
+        || emptiness::is_aggregate(item)
+    {
         return;
     }
     let value = take(item);
@@ -555,16 +559,6 @@ fn each_condition(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
         Expr::Nested(inner) => each_condition(inner, visit),
         other => visit(other),
     }
-}
-
-fn is_aggregate(expr: &Expr) -> bool {
-    matches!(expr, Expr::Function(function) if {
-        let name = function.name.0.last().and_then(ObjectNamePart::as_ident);
-        name.is_some_and(|name| {
-            ["count", "max", "min", "sum", "array_agg", "string_agg", "bool_or", "bool_and", "first_value"]
-                .contains(&name.value.to_ascii_lowercase().as_str())
-        })
-    })
 }
 
 /// `OPERATOR(pg_catalog.~)` is `~`.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use arrow::array::{RecordBatch, new_null_array};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, MemTable, SchemaProvider, TableProvider};
@@ -132,9 +133,33 @@ fn exported(
     name: &str,
     statics: &Arc<PgCatalogStaticTables>,
 ) -> Result<Option<Arc<dyn TableProvider>>> {
-    lookup(name, statics)?
-        .map(|table| table.try_into_table_provider())
-        .transpose()
+    let Some(table) = lookup(name, statics)? else {
+        return Ok(None);
+    };
+    let PgCatalogTable::Static(rows) = &table else {
+        return table.try_into_table_provider().map(Some);
+    };
+    let schema = own::corrected(&rows.schema());
+    let batches = rows
+        .data()
+        .iter()
+        .map(|batch| {
+            let columns = batch
+                .columns()
+                .iter()
+                .zip(schema.fields())
+                // Rights and options of Postgres's own objects: none is set here.
+                .map(
+                    |(column, field)| match column.data_type() == field.data_type() {
+                        true => Arc::clone(column),
+                        false => new_null_array(field.data_type(), batch.num_rows()),
+                    },
+                )
+                .collect();
+            Ok(RecordBatch::try_new(Arc::clone(&schema), columns)?)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Some(Arc::new(MemTable::try_new(schema, vec![batches])?)))
 }
 
 /// The columns that a table of Postgres has.

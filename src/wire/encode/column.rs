@@ -6,7 +6,7 @@ use arrow::array::{
     Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array,
     Decimal256Array, FixedSizeBinaryArray, Float32Array, Float64Array, GenericListArray,
     Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, LargeBinaryArray,
-    LargeStringArray, MapArray, StringArray, StringViewArray, StructArray, Time64MicrosecondArray,
+    LargeStringArray, MapArray, StringArray, StringViewArray, Time64MicrosecondArray,
     TimestampMicrosecondArray, cast::AsArray,
 };
 use arrow::compute::cast;
@@ -51,7 +51,7 @@ pub(super) enum Values {
     Duration(Int64Array),
     List(GenericListArray<i32>, Box<Column>),
     LargeList(GenericListArray<i64>, Box<Column>),
-    Struct(StructArray, Vec<(String, Column)>),
+    Struct(Vec<(String, Column)>),
     Map(MapArray, Box<Column>, Box<Column>),
 }
 
@@ -113,7 +113,7 @@ impl Column {
                     .zip(group.columns())
                     .map(|(field, child)| Ok((field.name().clone(), Self::new(child)?)))
                     .collect::<Result<_>>()?;
-                Values::Struct(group.clone(), children)
+                Values::Struct(children)
             }
             D::Map(_, _) => {
                 let map = array.as_map();

@@ -36,7 +36,7 @@ pub fn write(column: &Column, row: usize, style: &Style, out: &mut BytesMut) -> 
             }
             out.put_u8(b']');
         }
-        Values::Struct(_, children) => {
+        Values::Struct(children) => {
             out.put_u8(b'{');
             for (index, (name, child)) in children.iter().enumerate() {
                 if index > 0 {

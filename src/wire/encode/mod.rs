@@ -15,7 +15,7 @@ mod types;
 
 pub use column::Column;
 pub use numeric::from_binary as numeric_from_binary;
-pub use types::{PgType, array_of, element_of, of_field, of_type, oid, to_arrow};
+pub use types::{OID_ALIAS, PgType, array_of, element_of, of_field, of_type, oid, to_arrow};
 
 use bytes::{BufMut, BytesMut};
 use chrono_tz::Tz;

@@ -112,12 +112,10 @@ pub fn size_of_oid(type_oid: u32) -> i16 {
 pub fn of_field(field: &Field) -> PgType {
     let alias = field.metadata().get(OID_ALIAS).map(String::as_str);
     match (alias, field.data_type()) {
+        // The mark says what a number names; of these the catalogs' own columns are `oid` and
+        // `regproc` only.
         (Some(alias), DataType::Int32) => PgType::plain(match alias {
-            "regclass" => oid::REGCLASS,
             "regproc" => oid::REGPROC,
-            "regtype" => oid::REGTYPE,
-            "regnamespace" => oid::REGNAMESPACE,
-            "regrole" => oid::REGROLE,
             _ => oid::OID,
         }),
         (_, data_type) => of_type(data_type),
