@@ -15,7 +15,7 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 
 use super::catalog::CATALOG_NAME;
-use super::log::QueryLog;
+use super::log::{QueryFigures, QueryLog};
 use super::runtime::QueryRuntime;
 use super::session::{Session, SessionOptions};
 use super::statement::ModelAdmin;
@@ -111,6 +111,11 @@ impl Engine {
 
     pub fn lake(&self) -> &Lake {
         &self.lake
+    }
+
+    /// What its queries come to, for metrics.
+    pub fn figures(&self) -> QueryFigures {
+        self.log.figures()
     }
 
     pub fn session(self: &Arc<Self>, options: SessionOptions) -> Result<Session, QueryError> {

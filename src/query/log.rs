@@ -59,6 +59,14 @@ impl QueryEntry {
     }
 }
 
+/// What the queries of a process come to, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueryFigures {
+    pub started: u64,
+    pub running: usize,
+    pub memory_bytes: usize,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct QueryLog {
     next: AtomicU64,
@@ -96,6 +104,21 @@ impl QueryLog {
             };
         }
         entry
+    }
+
+    /// Queries started so far, and those that run now with what they hold in memory.
+    pub(super) fn figures(&self) -> QueryFigures {
+        let mut figures = QueryFigures {
+            started: self.next.load(Ordering::Relaxed),
+            ..QueryFigures::default()
+        };
+        for entry in self.entries() {
+            if entry.end().1.is_none() {
+                figures.running += 1;
+                figures.memory_bytes += entry.memory_bytes.load(Ordering::Relaxed);
+            }
+        }
+        figures
     }
 
     pub(super) fn entries(&self) -> Vec<Arc<QueryEntry>> {

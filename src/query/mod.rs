@@ -30,6 +30,7 @@ pub use catalog::CATALOG_NAME;
 pub use dialect::FrazilDialect;
 pub use engine::{Engine, EngineOptions};
 pub use error::{QueryError, QueryErrorKind};
+pub use log::QueryFigures;
 pub use pin::Pin;
 pub use session::{Access, Session, SessionOptions};
 pub use stream::RowStream;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::process::Shared;
+use super::samples::Samples;
 use super::supervisor::{Roster, ServiceState};
 use crate::ops::{Figure, FigureSource};
+use crate::query::QueryFigures;
 use crate::sink::SinkMetrics;
 use crate::upkeep::Totals;
 
 /// All figures of a process.
-pub(super) fn sources(shared: &Shared, roster: Roster) -> Vec<FigureSource> {
+pub(super) fn sources(shared: &Shared, roster: Roster, samples: &Samples) -> Vec<FigureSource> {
     let started = shared.lake.clock.elapsed();
     let clock = Arc::clone(&shared.lake.clock);
     let process: FigureSource = Arc::new(move || {
@@ -41,7 +43,26 @@ pub(super) fn sources(shared: &Shared, roster: Roster) -> Vec<FigureSource> {
     });
     let totals = Arc::clone(&shared.upkeep);
     let upkeep: FigureSource = Arc::new(move || upkeep(&totals));
-    vec![process, sinks, upkeep]
+    let engine = Arc::clone(&shared.engine);
+    let queries: FigureSource = Arc::new(move || queries(engine.figures()));
+    vec![process, sinks, upkeep, queries, samples.source()]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn queries(figures: QueryFigures) -> Vec<Figure> {
+    vec![
+        Figure::counter("query_started", "Queries started", figures.started as f64),
+        Figure::gauge(
+            "query_running",
+            "Queries that run now",
+            figures.running as f64,
+        ),
+        Figure::gauge(
+            "query_memory_bytes",
+            "What the running queries hold in memory",
+            figures.memory_bytes as f64,
+        ),
+    ]
 }
 
 /// Counters stay exact up to 2^53, which is enough for any process's life.

@@ -10,6 +10,7 @@ mod probe;
 mod process;
 mod roles;
 mod runtimes;
+mod samples;
 pub mod signals;
 mod sinks;
 pub mod supervisor;

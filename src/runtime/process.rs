@@ -14,6 +14,7 @@ use super::open::{OpenError, open_engine, open_lake};
 use super::probe::ProcessProbe;
 use super::roles::{Role, Roles};
 use super::runtimes::Runtimes;
+use super::samples::Samples;
 use super::sinks;
 use super::supervisor::{Ending, Roster, Service, Stage, Supervisor};
 use super::wires;
@@ -170,7 +171,13 @@ impl Process {
             self.supervisor.roster(),
             roles.clone(),
         ));
-        let metrics = Metrics::new(figures::sources(&self.shared, self.supervisor.roster()));
+        let samples = Samples::default();
+        let roster = self.supervisor.roster();
+        let metrics = Metrics::new(figures::sources(&self.shared, roster, &samples));
+        if roles.has(Role::Jobs) {
+            let service = samples.service(&self.shared);
+            self.supervisor.start(service, &self.front);
+        }
         let service = Service::new("ops", Stage::Ops, move |stop| async move {
             ops::serve(listener, probe, metrics, stop)
                 .await
