@@ -144,3 +144,76 @@ pub(crate) fn standing(position: Position, low: i64, high: i64) -> Standing {
         Standing::Within
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(topic_id: &str) -> SourceIdentity {
+        SourceIdentity {
+            cluster_id: "c".to_owned(),
+            topic: "shop".to_owned(),
+            topic_id: topic_id.to_owned(),
+            partitions: 2,
+        }
+    }
+
+    fn ledger(entries: &[(&str, i32, i64)]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (topic_id, partition, epoch) in entries {
+            let position = Position {
+                next: 10,
+                epoch: *epoch,
+            };
+            ledger.set(
+                source_partition(&identity(topic_id), *partition),
+                "shop",
+                position,
+            );
+        }
+        ledger
+    }
+
+    #[test]
+    fn a_topic_that_the_ledger_knows_or_that_is_the_first_is_read() {
+        assert!(check_identity(&ledger(&[]), &identity("new")).is_ok());
+        let both = ledger(&[("old", 0, 0), ("new", 0, 1)]);
+        assert!(check_identity(&both, &identity("new")).is_ok());
+        // Accepted or not, the old one is known too: its own epoch fences what it may still hold.
+        assert!(check_identity(&both, &identity("old")).is_ok());
+    }
+
+    #[test]
+    fn a_topic_made_again_stops_the_stream_and_names_both() {
+        let Err(Halt::Stopped(text)) = check_identity(&ledger(&[("old", 0, 0)]), &identity("new"))
+        else {
+            panic!("it was read");
+        };
+        assert!(
+            text.contains("topic id old") && text.contains("topic id new"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn epochs_rise_with_acceptance_and_are_those_of_the_topic_else() {
+        let both = ledger(&[("old", 0, 4), ("new", 0, 5)]);
+        assert_eq!(epoch_of(&both, &identity("new")), 5);
+        assert_eq!(epoch_of(&both, &identity("third")), 0);
+        assert_eq!(next_epoch(&both, "shop"), 6);
+        assert_eq!(next_epoch(&ledger(&[]), "shop"), 0);
+    }
+
+    #[test]
+    fn where_a_position_stands() {
+        let at = |next| standing(Position { next, epoch: 0 }, 5, 9);
+        assert_eq!(at(4), Standing::BelowLow);
+        assert_eq!(at(5), Standing::Within);
+        assert_eq!(
+            at(9),
+            Standing::Within,
+            "the end itself is where all is read"
+        );
+        assert_eq!(at(10), Standing::AboveHigh);
+    }
+}

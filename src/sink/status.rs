@@ -34,7 +34,8 @@ impl StreamState {
     }
 }
 
-/// The line of a stream as a whole has this in place of a partition.
+/// The line of a stream as a whole has this in place of a partition: what its sink last said,
+/// whichever process it was.
 pub const WHOLE_STREAM: i32 = -1;
 
 /// Retention is near when less than this part of what the log holds lies between its start and
@@ -93,7 +94,7 @@ impl StreamView<'_> {
         self.status(view, state, message)
     }
 
-    /// The line of the stream as a whole, for when no partition is known.
+    /// The line of the stream as a whole, which is there even when no partition is known.
     pub fn whole(&self) -> StreamStatus {
         let view = PartitionView {
             partition: WHOLE_STREAM,

@@ -13,5 +13,6 @@ mod kill;
     reason = "not every part is used yet by every build of the tests"
 )]
 mod parts;
+mod simulation;
 mod source;
 mod wire;

@@ -63,9 +63,11 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub fn new(stream: &Stream, tables: &Tables) -> Result<Self> {
-        let events = TableWriter::new(&tables.events)?;
-        let dead_letters = TableWriter::new(&tables.dead_letters)?;
+    pub fn new(lake: &Lake, stream: &Stream, tables: &Tables) -> Result<Self> {
+        let writer =
+            |table| TableWriter::new(table).map(|writer| writer.with_entropy(lake.entropy.clone()));
+        let events = writer(&tables.events)?;
+        let dead_letters = writer(&tables.dead_letters)?;
         let decoder = Decoder::new(stream, events.schema(), dead_letters.schema())?;
         Ok(Self {
             decoder,

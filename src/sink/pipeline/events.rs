@@ -56,7 +56,10 @@ impl Pipeline<'_> {
             let context = self.context;
             let (batch, _) = match &mut self.batch {
                 Some(batch) => batch,
-                empty => empty.insert((Batch::new(&context.stream, tables)?, tables.clone())),
+                empty => empty.insert((
+                    Batch::new(&context.lake, &context.stream, tables)?,
+                    tables.clone(),
+                )),
             };
             let (records, bytes) = (chunk.records.len() as u64, chunk.bytes.len() as u64);
             if let Err(error) = batch.push(&context.lake, identity, &chunk).await {

@@ -6,6 +6,7 @@
 //! ledger. So nothing here remembers offsets across a doubt (I1, I3, I5).
 
 mod batch;
+mod commit;
 mod events;
 mod publish;
 mod report;

@@ -19,8 +19,6 @@ pub(crate) struct Reporter {
     lost: Option<String>,
     identity: Option<SourceIdentity>,
     views: Vec<PartitionView>,
-    /// Whether the line of the stream as a whole was written, and so must be kept true.
-    whole: bool,
 }
 
 impl Reporter {
@@ -68,15 +66,7 @@ impl Reporter {
             now_ms: context.lake.clock.now_ms(),
         };
         let mut lines: Vec<_> = self.views.iter().map(|seen| view.line(*seen)).collect();
-        if lines.is_empty() && self.state != Some(StreamState::Reading) {
-            self.whole = true;
-        }
-        if self.whole {
-            lines.push(view.whole());
-        }
-        if lines.is_empty() {
-            return;
-        }
+        lines.push(view.whole());
         let published = tokio::select! {
             biased;
             published = context.lake.control.put_stream_status(&lines) => published,

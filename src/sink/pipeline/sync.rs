@@ -83,8 +83,9 @@ impl Pipeline<'_> {
                 )));
             };
             self.source.seek(partition, position.next).await?;
-            if !self.paused {
-                self.source.resume(&[partition]).await?;
+            match self.paused {
+                true => self.source.pause(&[partition]).await?,
+                false => self.source.resume(&[partition]).await?,
             }
             let reading = Reading {
                 committed: position.next,
