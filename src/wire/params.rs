@@ -218,7 +218,7 @@ fn bytea(text: &str) -> Option<Vec<u8>> {
             .bytes()
             .filter(|byte| !byte.is_ascii_whitespace())
             .collect();
-        if digits.len() % 2 != 0 {
+        if !digits.len().is_multiple_of(2) {
             return None;
         }
         return digits

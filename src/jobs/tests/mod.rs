@@ -101,8 +101,7 @@ impl World {
 
     /// Adds rows (id, kind) to a table, which is made when it is missing.
     async fn add(&self, table: &str, rows: &[(i64, &str)]) {
-        self.write(table, rows, |files| FileChange::Append(files))
-            .await;
+        self.write(table, rows, FileChange::Append).await;
     }
 
     /// Puts these rows in the place of all others.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt};
 use iceberg::scan::FileScanTaskDeleteFile;
 use iceberg::spec::{
-    DataContentType, DataFile, Datum, Manifest, ManifestContentType, ManifestEntryRef,
-    ManifestFile, Struct,
+    DataContentType, DataFile, Manifest, ManifestContentType, ManifestEntryRef, ManifestFile,
+    Struct,
 };
 
 use super::predicate::Predicate;

@@ -192,7 +192,7 @@ struct FileKnown<'a> {
 }
 
 impl FileKnown<'_> {
-    fn from_bounds(&self, field: i32, kind: &PrimitiveType) -> Range {
+    fn bounds_range(&self, field: i32, kind: &PrimitiveType) -> Range {
         let bound = |bounds: &HashMap<i32, iceberg::spec::Datum>| {
             bounds
                 .get(&field)
@@ -212,7 +212,7 @@ impl FileKnown<'_> {
     }
 
     /// What the partition's values tell of the column.
-    fn from_partition(&self, field: i32, kind: &PrimitiveType) -> Range {
+    fn partition_range(&self, field: i32, kind: &PrimitiveType) -> Range {
         let mut range = Range {
             may_have_nan: is_float(kind),
             ..Range::default()
@@ -261,8 +261,8 @@ impl Known for FileKnown<'_> {
             return Range::default();
         };
         // Bounds go first: they are the narrower ones, where there are any.
-        self.from_bounds(field, kind)
-            .and(self.from_partition(field, kind))
+        self.bounds_range(field, kind)
+            .and(self.partition_range(field, kind))
     }
 
     fn hashed_elsewhere(&self, field: i32, value: &Value) -> bool {

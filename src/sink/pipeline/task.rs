@@ -30,6 +30,10 @@ pub(super) struct Reading {
 }
 
 /// The commit under way; one at a time.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per stream, and moved once a commit"
+)]
 pub(super) enum CommitState {
     Idle,
     /// To be tried, or tried again, at this time of the monotonic clock.
@@ -45,6 +49,10 @@ pub(super) enum CommitState {
     },
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for one turn of the loop"
+)]
 enum Next {
     Cancelled,
     Attempted(Work, Outcome),
@@ -233,7 +241,7 @@ impl<'a> Pipeline<'a> {
             }
         }
         if let Some(identity) = &self.identity
-            && !(views.is_empty() && !self.partitions.is_empty())
+            && (!views.is_empty() || self.partitions.is_empty())
         {
             self.reporter.see(self.context, identity.clone(), views);
         }

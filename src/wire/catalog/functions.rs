@@ -249,7 +249,7 @@ pub(super) fn relation_oid(name: &str, facts: &Facts, cache: &CatalogCache) -> O
     }
     let parts = split_name(name);
     let snapshot = cache.latest();
-    let table = match &parts[..] {
+    match &parts[..] {
         [table] => {
             if let Some(oid) = own::system_relation_oid(table) {
                 return Some(oid);
@@ -257,11 +257,10 @@ pub(super) fn relation_oid(name: &str, facts: &Facts, cache: &CatalogCache) -> O
             let path = lock(&facts.settings).search_path(&facts.user);
             snapshot.find(table, &path).map(|table| table.oid)
         }
-        [schema, table] if schema == "pg_catalog" => return own::system_relation_oid(table),
+        [schema, table] if schema == "pg_catalog" => own::system_relation_oid(table),
         [.., schema, table] => snapshot.table(schema, table).map(|table| table.oid),
         [] => None,
-    };
-    table
+    }
 }
 
 /// A relation's name as `regclass` shows it: qualified where the search path doesn't find it.

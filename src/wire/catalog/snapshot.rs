@@ -271,29 +271,6 @@ async fn take(catalog: &dyn CatalogProvider) -> Result<Snapshot> {
     Ok(Snapshot::new(schemas, tables))
 }
 
-/// For tests of what builds on a snapshot.
-#[cfg(test)]
-pub(super) fn of_tables(tables: &[(&str, &str, SchemaRef)]) -> Snapshot {
-    let mut oids = Oids::default();
-    let entries: Vec<TableEntry> = tables
-        .iter()
-        .map(|(schema, name, columns)| TableEntry {
-            oid: oids.of("table", &format!("{schema}.{name}")),
-            schema: (*schema).into(),
-            schema_oid: PUBLIC_OID,
-            name: (*name).into(),
-            kind: 'r',
-            columns: Arc::clone(columns),
-            comment: None,
-        })
-        .collect();
-    let schemas = vec![SchemaEntry {
-        oid: PUBLIC_OID,
-        name: "public".into(),
-    }];
-    Snapshot::new(schemas, entries)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -149,9 +149,9 @@ fn shortest(scientific: &str, limit: i32, out: &mut BytesMut) {
         out.put_slice(digits.as_bytes());
         out.put_bytes(b'0', whole - digits.len());
     } else {
-        out.put_slice(digits[..whole].as_bytes());
+        out.put_slice(&digits.as_bytes()[..whole]);
         out.put_u8(b'.');
-        out.put_slice(digits[whole..].as_bytes());
+        out.put_slice(&digits.as_bytes()[whole..]);
     }
 }
 

@@ -219,7 +219,7 @@ fn a_topic_made_again_waits_to_be_accepted() {
 fn what_retention_took_is_a_named_lost_range() {
     quiet(async |scene| {
         scene.produce(20);
-        scene.start("first").stop_after(&scene, 10).await;
+        scene.start("first").stop_after(scene, 10).await;
         scene.produce(30);
         scene.world.broker.trim(0, 35);
         let sink = scene.start("second");
@@ -245,7 +245,7 @@ fn an_alarm_before_retention_takes_unread_records() {
             .world
             .weather
             .take_catalog_down(Duration::from_secs(1));
-        scene.start("first").stop_after(&scene, 20).await;
+        scene.start("first").stop_after(scene, 20).await;
         scene.produce(1_000);
         scene.world.broker.trim(1, 95);
         // Reads, but can't commit: nothing lands, so unread records come close to the end.
