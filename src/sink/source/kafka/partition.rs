@@ -39,6 +39,8 @@ pub(super) struct Partition {
     pub revoked: bool,
     /// librdkafka's fetcher gave up (out of range); only a new assignment starts it again.
     stopped: bool,
+    /// It was assigned paused (see [`unread`]) and has not been sought yet.
+    held: bool,
 }
 
 struct Seek {
@@ -60,6 +62,7 @@ impl Partition {
             paused: false,
             revoked: false,
             stopped: false,
+            held: true,
         }
     }
 
@@ -109,8 +112,13 @@ impl Partition {
                 .seek_partitions(list, SEEK_TIMEOUT)
                 .and_then(|list| list.elements().iter().try_for_each(|place| place.error()))
         };
+        let moved = moved.and_then(|()| match self.held {
+            true => consumer.resume(&place(topic, self.number, seek.offset)),
+            false => Ok(()),
+        });
         match moved {
             Ok(()) => {
+                self.held = false;
                 self.stopped = false;
                 self.next = seek.offset;
                 self.generation = Some(seek.generation);
@@ -248,13 +256,15 @@ fn place(topic: &str, partition: i32, offset: i64) -> TopicPartitionList {
     list
 }
 
-/// The list of these partitions, to be read from nowhere yet: from the end, so that nothing is
-/// fetched in vain before the first seek.
+/// The list of these partitions, to be assigned paused, so that nothing is fetched before the
+/// first seek. The offset is one that librdkafka needn't ask for: a look-up of "the end" that is
+/// retried (a new topic has no leader for a moment) overtakes a seek made meanwhile, and records
+/// between would never be read.
 pub(super) fn unread(topic: &str, partitions: &[i32]) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     for partition in partitions {
-        list.add_partition_offset(topic, *partition, Offset::End)
-            .expect("the end can be written");
+        list.add_partition_offset(topic, *partition, Offset::Offset(0))
+            .expect("an offset of 0 can be written");
     }
     list
 }

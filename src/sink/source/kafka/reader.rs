@@ -172,7 +172,13 @@ impl Reader {
             partition.into_mut().raise(&self.signal);
         }
         let list = unread(&self.topic, partitions);
-        if let Err(error) = self.consumer.incremental_assign(&list) {
+        let held = match partitions.is_empty() {
+            true => Ok(()),
+            // Their own queues exist by now, so librdkafka knows the partitions.
+            false => self.consumer.pause(&list),
+        };
+        let assigned = held.and_then(|()| self.consumer.incremental_assign(&list));
+        if let Err(error) = assigned {
             return self.fatal(&format!(
                 "partitions {partitions:?} of topic {} can't be assigned: {}",
                 self.topic,
