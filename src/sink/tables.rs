@@ -8,7 +8,7 @@ use iceberg::spec::{
     FormatVersion, PartitionSpec, Schema, SortOrder, Transform, UnboundPartitionSpec,
 };
 
-use super::decode::dead_letter_schema;
+use crate::declare::dead_letters_schema;
 use crate::declare::stream::Stream;
 use crate::declare::{dead_letters_partition, dead_letters_sort_order};
 use crate::domain::{Ledger, TableName};
@@ -95,7 +95,7 @@ fn changes(
             Some((&stream.partition, &stream.sort_order)),
         )?),
     }
-    let wanted = dead_letter_schema();
+    let wanted = dead_letters_schema();
     match dead_letters {
         None => changes.push(creation(
             &stream.dead_letters,

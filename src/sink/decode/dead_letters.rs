@@ -1,12 +1,12 @@
-//! The table of dead letters: what could not be decoded, with its position, bytes and reason.
+//! Dead letters: what could not be decoded, with its position, bytes and reason. The table's
+//! columns are declared in [`crate::declare::dead_letters_schema`].
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
 
 use super::column::Column;
 use super::system::{self, Origin, System};
@@ -14,34 +14,6 @@ use crate::lake::{Error, Result};
 
 /// So much of an oversized record is kept.
 pub(super) const OVERSIZED_KEPT_BYTES: usize = 4096;
-
-/// The schema of every stream's dead letters, with provisional field ids.
-///
-/// `payload` is null for a tombstone and holds the first bytes only of an oversized record (the
-/// reason says so); `failed_at` is when the sink gave up on it.
-pub fn dead_letter_schema() -> Schema {
-    let columns = [
-        ("_topic", PrimitiveType::String, true),
-        ("_topic_id", PrimitiveType::String, true),
-        ("_partition", PrimitiveType::Int, true),
-        ("_offset", PrimitiveType::Long, true),
-        ("_timestamp", PrimitiveType::Timestamptz, false),
-        ("_key", PrimitiveType::Binary, false),
-        ("payload", PrimitiveType::Binary, false),
-        ("reason", PrimitiveType::String, true),
-        ("failed_at", PrimitiveType::Timestamptz, true),
-    ];
-    let fields = columns
-        .into_iter()
-        .zip(1..)
-        .map(|((name, kind, required), id)| {
-            Arc::new(NestedField::new(id, name, Type::Primitive(kind), required))
-        });
-    Schema::builder()
-        .with_fields(fields)
-        .build()
-        .expect("names and ids are unique")
-}
 
 /// The buffer of dead letters. Takes everything: nothing here may fail but [`Self::take`].
 #[derive(Debug)]
@@ -51,12 +23,14 @@ pub(super) struct DeadLetters {
     payload: Column,
     reason: Column,
     failed_at: Column,
+    /// Of the column `stream`: the same in every row.
+    stream: String,
     /// Columns that someone added to the table; null, so they must be optional.
     others: Vec<String>,
 }
 
 impl DeadLetters {
-    pub(super) fn new(schema: SchemaRef, table: &str) -> Result<Self> {
+    pub(super) fn new(schema: SchemaRef, table: &str, stream: &str) -> Result<Self> {
         let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()));
         let bytes = [DataType::LargeBinary];
         for name in ["_timestamp", "_key", "payload"] {
@@ -67,7 +41,8 @@ impl DeadLetters {
             }
         }
         system::column(&schema, table, "_key", &bytes)?;
-        let own = ["payload", "reason", "failed_at"];
+        system::column(&schema, table, "stream", &[DataType::Utf8])?;
+        let own = ["payload", "reason", "failed_at", "stream"];
         let mut others = Vec::new();
         for field in schema.fields() {
             if System::is_one(field.name()) || own.contains(&field.name().as_str()) {
@@ -86,6 +61,7 @@ impl DeadLetters {
             payload: system::column(&schema, table, "payload", &bytes)?,
             reason: system::column(&schema, table, "reason", &[DataType::Utf8])?,
             failed_at: system::column(&schema, table, "failed_at", &[micros])?,
+            stream: stream.to_owned(),
             others,
             schema,
         })
@@ -125,6 +101,8 @@ impl DeadLetters {
         columns.push(("payload", self.payload.finish()?));
         columns.push(("reason", self.reason.finish()?));
         columns.push(("failed_at", self.failed_at.finish()?));
+        let streams = StringArray::from_iter_values(std::iter::repeat_n(&self.stream, rows));
+        columns.push(("stream", Arc::new(streams)));
         let schema = Arc::clone(&self.schema);
         super::batch(&schema, rows, |name| {
             if self.others.iter().any(|other| other == name) {

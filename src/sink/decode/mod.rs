@@ -35,8 +35,6 @@ use super::source::{Chunk, SourceIdentity};
 use crate::declare::stream::Stream;
 use crate::lake::{Error, ErrorKind, Result};
 
-pub use dead_letters::dead_letter_schema;
-
 /// The column with the undeclared members.
 const EXTRA: &str = "_extra";
 
@@ -84,7 +82,11 @@ impl Decoder {
             fields,
             system: System::new(&events, &table)?,
             extra: system::column(&events, &table, EXTRA, &[DataType::Utf8])?,
-            dead_letters: DeadLetters::new(dead_letters, &stream.dead_letters.to_string())?,
+            dead_letters: DeadLetters::new(
+                dead_letters,
+                &stream.dead_letters.to_string(),
+                &stream.name,
+            )?,
             undeclared: Extra::default(),
             largest_record_bytes: usize::try_from(stream.largest_record_bytes)
                 .unwrap_or(usize::MAX),

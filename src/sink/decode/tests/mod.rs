@@ -66,7 +66,11 @@ fn arrow(schema: &Schema) -> SchemaRef {
 }
 
 fn decoder_on(stream: &Stream, table: &Schema) -> Result<Decoder> {
-    Decoder::new(stream, arrow(table), arrow(&dead_letter_schema()))
+    Decoder::new(
+        stream,
+        arrow(table),
+        arrow(&crate::declare::dead_letters_schema()),
+    )
 }
 
 fn decoder(columns: Vec<Arc<NestedField>>) -> Decoder {
@@ -429,6 +433,8 @@ fn tombstones_keys_and_oversized_records() {
     assert!(payloads.is_null(2));
     let keys = dead.column_by_name("_key").unwrap();
     assert_eq!(keys.as_binary::<i64>().value(1), b"key\xff");
+    let streams = dead.column_by_name("stream").unwrap();
+    assert_eq!(streams.as_string::<i32>().value(2), "shop");
     let failed = dead.column_by_name("failed_at").unwrap();
     let failed = failed.as_primitive::<TimestampMicrosecondType>();
     assert_eq!(failed.value(0), 5_000_000);
