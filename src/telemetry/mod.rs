@@ -67,6 +67,8 @@ where
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours)
+        // A full disk is told by who needs it, not by each line that can't be logged.
+        .log_internal_errors(false)
         .with_writer(writer);
     let installed = match form {
         Form::Text => builder.with_target(true).try_init(),

@@ -75,6 +75,8 @@ const SEED: u64 = 1;
 const PARTITIONS: i32 = 4;
 const LARGEST_LOG_FILE_BYTES: u64 = 8 << 20;
 const LOOK_BEAT: Duration = Duration::from_millis(500);
+/// Looks between two questions whether a stream says that something is wrong.
+const TROUBLE_BEATS: u32 = 10;
 const DISK_BEAT: Duration = Duration::from_secs(10);
 
 pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
@@ -245,10 +247,20 @@ fn conclude(
 
 /// Shows how it goes until it is dropped.
 async fn show(watch: Watch, mut progress: Progress, clock: Arc<dyn Clock>) {
+    let mut told = None;
+    let mut beats = 0_u32;
     loop {
         match watch.look().await {
             Ok(seen) => progress.show(clock.elapsed(), seen),
             Err(error) => tracing::warn!(%error, "no progress can be shown"),
+        }
+        beats = beats.wrapping_add(1);
+        if beats % TROUBLE_BEATS == 0 {
+            let trouble = watch.trouble().await;
+            if let Some(text) = trouble.as_ref().filter(|_| trouble != told) {
+                say(&format!("\n! {text}"));
+            }
+            told = trouble;
         }
         clock.sleep(LOOK_BEAT).await;
     }

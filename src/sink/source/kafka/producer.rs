@@ -17,6 +17,8 @@ use crate::sink::source::embedded::NewRecord;
 
 /// What waits to be sent, at most.
 const QUEUE_KIB: &str = "32768";
+/// For one question about the topic.
+const ENDS_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
 /// While the queue is full.
 const FULL_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 
@@ -96,6 +98,34 @@ impl KafkaProducer {
             "Kafka at {}: a record can't be written to {}: {error}",
             self.brokers, self.topic
         ))
+    }
+
+    /// Where each partition of the topic ends now.
+    pub async fn ends(&self) -> Result<Vec<i64>> {
+        let (producer, topic) = (self.producer.clone(), self.topic.clone());
+        let asked = tokio::task::spawn_blocking(move || {
+            let client = producer.client();
+            let metadata = client.fetch_metadata(Some(&topic), ENDS_TIMEOUT)?;
+            let found = metadata.topics().first();
+            let partitions = found.map_or(&[][..], |topic| topic.partitions());
+            let mut ends: Vec<(i32, i64)> = Vec::new();
+            for partition in partitions {
+                let id = partition.id();
+                ends.push((id, client.fetch_watermarks(&topic, id, ENDS_TIMEOUT)?.1));
+            }
+            ends.sort_unstable();
+            Ok(ends.into_iter().map(|(_, end)| end).collect())
+        });
+        match asked.await {
+            Ok(Ok(ends)) => Ok(ends),
+            Ok(Err(error)) => Err(Error::unavailable(format!(
+                "Kafka at {}: the ends of {} are not known: {error}",
+                self.brokers,
+                self.topic,
+                error = KafkaError::to_string(&error)
+            ))),
+            Err(error) => Err(super::panicked(&error)),
+        }
     }
 
     /// Waits until everything is sent.
