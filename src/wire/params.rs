@@ -1,6 +1,7 @@
 //! Parameters: from the client's bytes, text or binary, to values of the plan.
 //! Must never guess: a value that is not of its type is an error, 22P02 or 22P03.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, StringArray, types::IntervalMonthDayNano};
@@ -124,12 +125,15 @@ fn from_text(text: &str, type_oid: u32, data_type: &DataType, zone: &str) -> Res
         DataType::Timestamp(unit, Some(utc)) => {
             // A text without an offset is of the session's zone.
             let local = DataType::Timestamp(*unit, Some(zone.into()));
-            match parse(trimmed, &local).ok_or_else(invalid)? {
+            match parse(&with_seconds(trimmed), &local).ok_or_else(invalid)? {
                 ScalarValue::TimestampMicrosecond(value, _) => {
                     ScalarValue::TimestampMicrosecond(value, Some(Arc::clone(utc)))
                 }
                 _ => return Err(invalid()),
             }
+        }
+        DataType::Timestamp(_, None) => {
+            parse(&with_seconds(trimmed), data_type).ok_or_else(invalid)?
         }
         other => parse(trimmed, other).ok_or_else(invalid)?,
     })
@@ -151,6 +155,23 @@ fn integer<T: std::str::FromStr<Err = std::num::ParseIntError>>(
             ),
             _ => invalid_text(type_oid, text),
         })
+}
+
+/// A time without seconds gets them: Postgres takes `2026-07-01 14:00`, Arrow doesn't.
+fn with_seconds(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let is_short = bytes.len() >= 16
+        && text.is_ascii()
+        && matches!(bytes[10], b' ' | b'T' | b't')
+        && bytes[13] == b':'
+        && bytes[14].is_ascii_digit()
+        && bytes[15].is_ascii_digit()
+        && bytes.get(16) != Some(&b':');
+    if is_short {
+        Cow::Owned(format!("{}:00{}", &text[..16], &text[16..]))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// Arrow's own reading of a text.

@@ -72,7 +72,7 @@ impl Finish {
         loop {
             let seen = self.watch.look().await?;
             self.progress.show(clock.elapsed(), seen);
-            if seen.events >= self.wanted && seen.lag() == 0 {
+            if seen.is_known && seen.events >= self.wanted && seen.lag() == 0 {
                 return Ok(());
             }
             if (seen.events, seen.committed) != (last.events, last.committed) {

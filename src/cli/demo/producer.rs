@@ -31,6 +31,8 @@ pub(super) enum Then {
 pub(super) struct Figures {
     /// Records in the topic.
     pub events: AtomicU64,
+    /// Whether the topic has been asked for its ends: before, `events` says nothing.
+    pub is_known: AtomicBool,
     /// Records that the sink has committed, as last seen; the producer stays near.
     pub committed: AtomicU64,
     /// Whether the folder has grown to its limit.
@@ -66,6 +68,7 @@ impl<O: Outlet> Producer<O> {
         let ends = self.outlet.ends().await?;
         let sent = total(&ends)?;
         self.figures.events.store(sent, Ordering::Relaxed);
+        self.figures.is_known.store(true, Ordering::Release);
         let (history, wanted) = match self.then {
             Then::Live { .. } => (self.plan.history, self.plan.history),
             Then::UpTo(wanted) => (self.plan.history.min(wanted), wanted),

@@ -21,6 +21,9 @@ pub(super) struct Seen {
     pub events: u64,
     /// Records whose rows or dead letters are visible: what the ledger says.
     pub committed: u64,
+    /// Whether `events` is the topic's own word: while the producer still asks for the topic's
+    /// ends, what was committed before is all that is known.
+    pub is_known: bool,
     /// Snapshots of the event table that are kept.
     pub snapshots: usize,
     /// Runs of models that succeeded, of those that are remembered.
@@ -72,6 +75,7 @@ impl Watch {
             .store(seen.committed, Ordering::Relaxed);
         seen.runs = self.count_runs().await?;
         // The producer may still be asking the topic for its ends.
+        seen.is_known = self.figures.is_known.load(Ordering::Acquire);
         seen.events = self.figures.events().max(seen.committed);
         Ok(seen)
     }
