@@ -74,8 +74,8 @@ async fn cancel_stops_a_running_aggregate_within_a_second() {
     assert_eq!(code(&result.unwrap_err()), "57014");
     assert!(asked.elapsed() < Duration::from_secs(1));
     no_query_runs(&wire).await;
-    // The session goes on, and a late request does no harm.
-    cancel.cancel_query(NoTls).await.unwrap();
+    // The session goes on. (That a late request reaches nothing is the registry's own test: sent
+    // from here it would race with the next statement, as it does on Postgres.)
     client.simple_query("select 1").await.unwrap();
 }
 
