@@ -255,7 +255,7 @@ async fn show(watch: Watch, mut progress: Progress, clock: Arc<dyn Clock>) {
             Err(error) => tracing::warn!(%error, "no progress can be shown"),
         }
         beats = beats.wrapping_add(1);
-        if beats % TROUBLE_BEATS == 0 {
+        if beats.is_multiple_of(TROUBLE_BEATS) {
             let trouble = watch.trouble().await;
             if let Some(text) = trouble.as_ref().filter(|_| trouble != told) {
                 say(&format!("\n! {text}"));
