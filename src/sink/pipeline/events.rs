@@ -50,6 +50,9 @@ impl Pipeline<'_> {
         let last = chunk.records.last().map(|record| record.offset + 1);
         let next = chunk.next_offset.max(last.unwrap_or(reading.read));
         let (Some(identity), Some(tables)) = (&self.identity, &self.tables) else {
+            // Never passed over: the source has moved on, so what it brought must be sought again.
+            self.discard("records came before the tables were looked at")
+                .await;
             return Ok(());
         };
         if !chunk.records.is_empty() {

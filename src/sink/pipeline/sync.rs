@@ -76,6 +76,9 @@ impl Pipeline<'_> {
             .await?;
         self.name_lost_ranges(&identity, &wanted, &mut tables, &mut ledger)
             .await?;
+        // Before the first seek: should a later one fail, what the first bring can be taken.
+        self.identity = Some(identity.clone());
+        self.tables = Some(tables);
         for partition in wanted {
             let Some(position) = ledger.get(&source_partition(&identity, partition)) else {
                 return Err(Halt::Again(format!(
@@ -94,8 +97,6 @@ impl Pipeline<'_> {
             };
             self.partitions.insert(partition, Some(reading));
         }
-        self.identity = Some(identity);
-        self.tables = Some(tables);
         Ok(())
     }
 
