@@ -13,7 +13,10 @@ use crate::lake::{Error, Result};
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Makes the topic when it is missing, with the broker's default replication; one that is there
-/// keeps its partitions. `Unavailable` when no broker answers.
+/// stays as it is. `Unavailable` when no broker answers.
+///
+/// It never expires by age: the records have the times of their history, and a broker that keeps
+/// a week would delete what is older before anyone has read it.
 pub async fn create_topic(
     brokers: &str,
     settings: &BTreeMap<String, String>,
@@ -28,7 +31,8 @@ pub async fn create_topic(
     let client: AdminClient<DefaultClientContext> = config::client(brokers, settings)?
         .create()
         .map_err(|error| failed(error.to_string()))?;
-    let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+    let wanted =
+        NewTopic::new(topic, partitions, TopicReplication::Fixed(-1)).set("retention.ms", "-1");
     let options = AdminOptions::new()
         .request_timeout(Some(TIMEOUT))
         .operation_timeout(Some(TIMEOUT));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
 use crate::lake::{Error, Result};
 
@@ -95,6 +96,8 @@ const DEFAULTS: [(&str, &str); 9] = [
 pub(super) fn client(brokers: &str, settings: &BTreeMap<String, String>) -> Result<ClientConfig> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers);
+    // What is logged is chosen by our own log, see context.rs.
+    config.set_log_level(RDKafkaLogLevel::Info);
     for (name, value) in settings {
         let fixed = FIXED.iter().find(|(fixed, _, _)| fixed == name);
         let refused = REFUSED.iter().find(|(refused, _)| refused == name);

@@ -11,21 +11,21 @@ pub(super) struct Context {
     pub topic: String,
 }
 
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+impl Context {
+    /// Logs what librdkafka says of itself; levels as syslog counts them, 3 is an error.
+    pub(super) fn say(&self, level: i32, facility: &str, message: &str) {
         let topic = self.topic.as_str();
         match level {
-            RDKafkaLogLevel::Emerg
-            | RDKafkaLogLevel::Alert
-            | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error => {
-                tracing::error!(target: "frazil::kafka", topic, facility, "{message}");
-            }
-            RDKafkaLogLevel::Warning => {
-                tracing::warn!(target: "frazil::kafka", topic, facility, "{message}");
-            }
+            ..=3 => tracing::error!(target: "frazil::kafka", topic, facility, "{message}"),
+            4 => tracing::warn!(target: "frazil::kafka", topic, facility, "{message}"),
             _ => tracing::debug!(target: "frazil::kafka", topic, facility, "{message}"),
         }
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.say(level as i32, facility, message);
     }
 }
 

@@ -191,6 +191,8 @@ impl Partition {
         self.generation = None;
         if error.code == RDKafkaErrorCode::AutoOffsetReset {
             self.stopped = true;
+            let (partition, wanted) = (self.number, self.next);
+            tracing::warn!(topic, partition, wanted, why = error.text, "out of range");
             outbox.push(Item::OutOfRange {
                 generation,
                 partition: self.number,

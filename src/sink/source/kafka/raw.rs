@@ -128,6 +128,13 @@ pub(super) enum EventKind {
     Error(EventError),
     Assign(Vec<i32>),
     Revoke(Vec<i32>),
+    /// What librdkafka tells of itself.
+    Log {
+        /// As syslog counts: 3 is an error, 4 a warning.
+        level: i32,
+        facility: String,
+        text: String,
+    },
     Other,
 }
 
@@ -160,6 +167,7 @@ impl Event<'_> {
                 // Whatever else: librdkafka waits for an unassignment.
                 _ => EventKind::Revoke(self.partitions()),
             },
+            c::RD_KAFKA_EVENT_LOG => self.log().unwrap_or(EventKind::Other),
             _ => EventKind::Other,
         }
     }
@@ -187,6 +195,22 @@ impl Event<'_> {
             // SAFETY: the event is alive.
             fatal: unsafe { c::rd_kafka_event_error_is_fatal(self.event.as_ptr()) } != 0,
             place,
+        }
+    }
+
+    fn log(&self) -> Option<EventKind> {
+        let (mut facility, mut said, mut level) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: the event is alive, and so are the texts it gives while it lives.
+        unsafe {
+            let event = self.event.as_ptr();
+            if c::rd_kafka_event_log(event, &mut facility, &mut said, &mut level) != 0 {
+                return None;
+            }
+            Some(EventKind::Log {
+                level,
+                facility: text(facility),
+                text: text(said),
+            })
         }
     }
 

@@ -154,6 +154,11 @@ impl Reader {
                     drop(event);
                     self.reconnect(&partitions);
                 }
+                EventKind::Log {
+                    level,
+                    facility,
+                    text,
+                } => self.consumer.context().say(level, &facility, &text),
                 EventKind::Other => {}
             }
         }
