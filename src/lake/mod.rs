@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod commit;
 pub mod control;
 pub mod database;
+pub mod deletes;
 mod error;
 pub mod history;
 pub mod manifests;

@@ -9,6 +9,8 @@ use datafusion::execution::memory_pool::{
     MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
 
+use tokio::sync::Notify;
+
 use super::log::QueryEntry;
 
 /// The consumer that merges a sort's spilled runs: it takes as many runs at a time as the pool
@@ -23,6 +25,8 @@ pub(super) struct QueryMemory {
     shared: Arc<dyn MemoryPool>,
     entry: Arc<QueryEntry>,
     merges_share: AtomicBool,
+    /// Told when the query has given back all that it had.
+    emptied: Notify,
 }
 
 impl QueryMemory {
@@ -31,6 +35,7 @@ impl QueryMemory {
             shared,
             entry,
             merges_share: AtomicBool::new(false),
+            emptied: Notify::new(),
         }
     }
 
@@ -38,6 +43,19 @@ impl QueryMemory {
     /// several run side by side; or may take all, as one that is alone may need.
     pub(super) fn share_among_merges(&self, share: bool) {
         self.merges_share.store(share, Ordering::Relaxed);
+    }
+
+    /// Returns when the query holds no memory: tasks of a plan that was given up are dropped when
+    /// they next yield, and hold theirs until then.
+    pub(super) async fn empty(&self) {
+        loop {
+            // Made before looking, so that what is given back while looking is not missed.
+            let emptied = self.emptied.notified();
+            if self.entry.memory_bytes.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     fn most_for_merging(&self) -> usize {
@@ -84,7 +102,10 @@ impl MemoryPool for QueryMemory {
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         self.shared.shrink(reservation, shrink);
-        self.entry.memory_bytes.fetch_sub(shrink, Ordering::Relaxed);
+        let before = self.entry.memory_bytes.fetch_sub(shrink, Ordering::AcqRel);
+        if before == shrink {
+            self.emptied.notify_waiters();
+        }
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {

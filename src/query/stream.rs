@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -30,6 +31,8 @@ use crate::seams::Clock;
 const BATCHES_WAITING: usize = 2;
 /// Rows of a batch in a plan that must need little memory.
 const FRUGAL_BATCH_ROWS: usize = 1024;
+/// For the tasks of a plan that ran out of memory to be dropped.
+const LET_GO: Duration = Duration::from_secs(10);
 
 /// Rows as they come: produced on the engine's own runtime, handed over through a bounded channel.
 /// Dropping it aborts the query within a second, a blocking aggregate too.
@@ -239,6 +242,8 @@ impl Query {
                 error = %stopped.error,
                 "runs again with a plan that needs less memory"
             );
+            // What the plan before still holds would be missing to the next one.
+            let _ = tokio::time::timeout(LET_GO, self.memory.empty()).await;
             self.be_frugal(joins, share_among_merges);
             let physical = self.physical_plan().await?;
             if physical.schema() != schema {

@@ -1,22 +1,19 @@
 //! What a change does to a table's manifests, worked out on the fresh base. Must never lose a
 //! delete file that still applies, nor replace a file that is gone or has got deletes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use iceberg::spec::{
     DataContentType, DataFile, ManifestContentType, ManifestEntry, ManifestFile, Operation,
-    PartitionSpecRef, PrimitiveLiteral, TableMetadata,
+    PartitionSpecRef, TableMetadata,
 };
 
 use super::encode::{self, Line, ManifestShape, NewFile};
 use super::summary::Counts;
 use super::{CommitError, FileChange};
 use crate::lake::store::normalise;
-use crate::lake::{Error, Table};
-
-/// The reserved field id of `file_path` in position delete files.
-const DELETE_FILE_PATH: i32 = i32::MAX - 101;
+use crate::lake::{Error, Table, deletes};
 
 /// A snapshot's manifests and what they change.
 pub(super) struct Outcome {
@@ -171,10 +168,6 @@ async fn check_no_deletes(
     kept: &[ManifestFile],
     removed: &[(i32, Arc<ManifestEntry>)],
 ) -> Result<(), CommitError> {
-    let mut by_path = BTreeMap::new();
-    for (spec_id, entry) in removed {
-        by_path.insert(normalise(entry.file_path()), (*spec_id, entry));
-    }
     for manifest in kept {
         if removed.is_empty() || manifest.content != ManifestContentType::Deletes {
             continue;
@@ -185,12 +178,13 @@ async fn check_no_deletes(
             if !delete.is_alive() {
                 continue;
             }
-            let hit = by_path.iter().find(|(path, (spec_id, data))| {
+            let hit = removed.iter().find(|(spec_id, data)| {
                 let same = *spec_id == manifest.partition_spec_id
                     && delete.data_file.partition() == data.data_file.partition();
-                may_apply(delete, data, path, same, global)
+                may_apply(delete, data, same, global)
             });
-            if let Some((path, _)) = hit {
+            if let Some((_, data)) = hit {
+                let path = data.file_path();
                 return Err(CommitError::Stale {
                     table: base.name().clone(),
                     reason: format!("{path} has deleted rows, named in {}", delete.file_path()),
@@ -204,7 +198,6 @@ async fn check_no_deletes(
 fn may_apply(
     delete: &ManifestEntry,
     data: &ManifestEntry,
-    path: &str,
     same_partition: bool,
     global: bool,
 ) -> bool {
@@ -213,29 +206,12 @@ fn may_apply(
         DataContentType::Data => false,
         DataContentType::EqualityDeletes => deleted_at > written_at && (global || same_partition),
         DataContentType::PositionDeletes => {
-            if deleted_at < written_at {
-                return false;
-            }
-            match delete.data_file.referenced_data_file() {
-                Some(named) => normalise(&named) == path,
-                None => same_partition && within_bounds(&delete.data_file, data.file_path()),
-            }
+            let named = delete.data_file.referenced_data_file().is_some();
+            deleted_at >= written_at
+                && (named || same_partition)
+                && deletes::may_name(&delete.data_file, data.file_path())
         }
     }
-}
-
-/// Whether the paths that a position delete file names may include this one, by its bounds.
-fn within_bounds(delete: &DataFile, path: &str) -> bool {
-    let bound = |bounds: &std::collections::HashMap<i32, iceberg::spec::Datum>| match bounds
-        .get(&DELETE_FILE_PATH)
-        .map(|datum| datum.literal())
-    {
-        Some(PrimitiveLiteral::String(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let above = bound(delete.lower_bounds()).is_none_or(|lower| lower.as_str() <= path);
-    let below = bound(delete.upper_bounds()).is_none_or(|upper| path <= upper.as_str());
-    above && below
 }
 
 /// Refuses files that don't fit the partition spec they would be listed under.

@@ -13,6 +13,7 @@ use iceberg::spec::{
 
 use super::predicate::Predicate;
 use super::{IcebergTable, prune};
+use crate::lake::deletes;
 use crate::lake::store::Store;
 use crate::query::QueryError;
 
@@ -175,8 +176,8 @@ fn applies(delete: &DataFileEntry, data: &DataFileEntry) -> bool {
     match delete.file().content_type() {
         DataContentType::EqualityDeletes => delete_number > data_number,
         _ => {
-            let meant = delete.file().referenced_data_file();
-            delete_number >= data_number && meant.is_none_or(|path| path == data.file().file_path())
+            let path = data.file().file_path();
+            delete_number >= data_number && deletes::may_name(delete.file(), path)
         }
     }
 }

@@ -9,7 +9,7 @@ use iceberg::spec::{DataContentType, DataFile, NestedField, PrimitiveType, Schem
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 
 use super::fixture::Fixture;
-use super::schema;
+use super::{files_read, schema};
 use crate::query::tests::lines;
 
 async fn table() -> (Fixture, DataFile) {
@@ -139,6 +139,8 @@ async fn files_without_deletes_are_read_as_ever_and_the_past_is_whole() {
     let (fixture, first) = table().await;
     delete_positions(&fixture, first.file_path(), vec![0, 1, 2, 3, 4]).await;
     let session = &fixture.session;
+    let text = "SELECT id FROM shop.events WHERE id = 6";
+    assert_eq!(files_read(session, text).await, 1);
     assert_eq!(lines(session, "SELECT id FROM shop.events").await, ["6"]);
     let then = "SELECT count(*) FROM shop.events VERSION AS OF 1002";
     assert_eq!(lines(session, then).await, ["6"]);
