@@ -12,6 +12,8 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
+use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::prelude::SessionConfig;
 
 use super::catalog::CATALOG_NAME;
@@ -21,7 +23,7 @@ use super::session::{Session, SessionOptions};
 use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
-use super::{QueryError, QueryErrorKind, bounded};
+use super::{QueryError, QueryErrorKind, bounded, doubles};
 use crate::lake::Lake;
 
 /// Limits of an engine. Every one has a default that holds on a small machine.
@@ -206,6 +208,11 @@ fn template(
         .with_config(config)
         .with_runtime_env(Arc::clone(environment))
         .with_default_features()
+        .with_analyzer_rules(vec![
+            Arc::new(ResolveGroupingFunction::new()),
+            Arc::new(doubles::Doubles),
+            Arc::new(TypeCoercion::new()),
+        ])
         .build();
     bounded::hold(&mut state)?;
     Ok(state)

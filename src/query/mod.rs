@@ -6,6 +6,7 @@ mod balance;
 mod bounded;
 mod catalog;
 mod dialect;
+mod doubles;
 mod engine;
 mod error;
 mod error_map;

@@ -60,6 +60,7 @@ impl Options {
             interval: config.interval,
             policy: Policy {
                 keep_all_ms: ms(config.keep_all),
+                keep_all_most: config.keep_all_snapshots,
                 keep_hourly_ms: ms(config.keep_hourly),
                 keep_daily_ms: ms(config.keep_daily),
             },

@@ -1,5 +1,6 @@
 //! Which snapshots stay: all of the last while, then the newest of each hour, then of each day
-//! (I10). Decides only; must never touch a table.
+//! (I10). Of the last while, too, only so many stay whole: every commit writes them all into its
+//! metadata file, and a stream may commit each second. Decides only; must never touch a table.
 //!
 //! What counts is how long ago a snapshot stopped being current, not how old it is: somebody may
 //! have begun to read a month-old snapshot the moment before its successor came.
@@ -12,7 +13,8 @@ use serde_json::Value;
 use crate::lake::history::ancestors;
 use crate::lake::{Error, Result};
 
-const HOUR_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Other engines' floor, honoured; their ages are not, since ours are declared.
@@ -21,8 +23,10 @@ const MIN_SNAPSHOTS: &str = "history.expire.min-snapshots-to-keep";
 /// How long snapshots stay, counted from when they stopped being current.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Up to this, all of them.
+    /// Up to this, all of them, or beyond the newest [`Self::keep_all_most`] the newest of each
+    /// minute.
     pub keep_all_ms: i64,
+    pub keep_all_most: usize,
     /// Up to this, the newest of each hour.
     pub keep_hourly_ms: i64,
     /// Up to this, the newest of each day; then none.
@@ -75,7 +79,8 @@ fn thin(line: &[Moment], heads: &BTreeSet<i64>, policy: &Policy, now_ms: i64) ->
                 next.created_ms.div_euclid(bucket_ms) != moment.created_ms.div_euclid(bucket_ms)
             })
         };
-        let stays = age_ms < policy.keep_all_ms
+        let among_newest = line.len() - index <= policy.keep_all_most;
+        let stays = (age_ms < policy.keep_all_ms && (among_newest || newest_of(MINUTE_MS)))
             || (age_ms < policy.keep_hourly_ms && newest_of(HOUR_MS))
             || (age_ms < policy.keep_daily_ms && newest_of(DAY_MS));
         if !stays {
@@ -177,10 +182,10 @@ mod tests {
 
     const POLICY: Policy = Policy {
         keep_all_ms: HOUR_MS,
+        keep_all_most: 500,
         keep_hourly_ms: DAY_MS,
         keep_daily_ms: 30 * DAY_MS,
     };
-    const MINUTE_MS: i64 = 60_000;
     /// The start of a day.
     const START_MS: i64 = 20_000 * DAY_MS;
 
@@ -224,6 +229,20 @@ mod tests {
             .into_iter()
             .collect();
         assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn of_a_commit_each_second_only_so_many_stay_whole() {
+        let all = line((0..7_200).map(|second| START_MS + second * 1_000));
+        let now_ms = START_MS + 7_200_000;
+        let kept = stays(&all, now_ms);
+        // The newest 500; the last of each minute of the rest of the hour; the last of the hour
+        // before.
+        assert_eq!(kept.len(), 500 + 51 + 1, "{kept:?}");
+        assert!(
+            kept[..53].windows(2).all(|pair| pair[1] - pair[0] <= 1),
+            "{kept:?}"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod kill;
     reason = "not every part is used yet by every build of the tests"
 )]
 mod parts;
+mod readers;
 mod simulation;
 mod source;
 mod wire;

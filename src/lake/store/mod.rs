@@ -229,7 +229,7 @@ impl Store {
                 Err(error) => classify("write", location, error),
             };
             let again = attempt < ATTEMPTS && error.kind() == ErrorKind::Unavailable;
-            if error.kind() == ErrorKind::Conflict && attempt > 1 {
+            if error.kind() == ErrorKind::Conflict {
                 // An earlier attempt may have been carried out although it reported failure.
                 return match self.read(location).await {
                     Ok(found) if found == bytes => Ok(()),

@@ -1,5 +1,6 @@
 //! Tests of the engine as its callers see it.
 
+mod doubles;
 mod engine;
 mod refusals;
 

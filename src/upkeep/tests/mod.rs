@@ -55,6 +55,7 @@ impl House {
             interval: MINUTE,
             policy: Policy {
                 keep_all_ms: ms(HOUR),
+                keep_all_most: 500,
                 keep_hourly_ms: ms(DAY),
                 keep_daily_ms: ms(7 * DAY),
             },

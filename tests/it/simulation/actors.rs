@@ -168,6 +168,7 @@ pub async fn keep_up(world: Arc<World>) {
         interval: Duration::from_secs(5),
         policy: upkeep::Policy {
             keep_all_ms: 20_000,
+            keep_all_most: 15,
             keep_hourly_ms: 0,
             keep_daily_ms: 0,
         },
