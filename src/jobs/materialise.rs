@@ -63,7 +63,7 @@ pub(super) async fn compute(engine: &Arc<Engine>, model: &Model) -> Result<Ready
     }
     let mut rows = session.execute(logical, &model.query).await?;
     let target = Target::of(lake, model, plan.base.as_ref(), rows.schema().fields())?;
-    let mut writer = TableWriter::new(&target.table)?;
+    let mut writer = TableWriter::new(&target.table)?.with_entropy(Arc::clone(&lake.entropy));
     let schema = writer.schema();
     let mut count = 0_usize;
     while let Some(batch) = rows.next().await {

@@ -67,6 +67,7 @@ impl Jobs {
                 return Err(RunError::failed(QueryErrorKind::Unavailable, message));
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Err(RunError::Stopped),
                 () = clock.sleep(LEASE_PAUSE) => {}
             }
@@ -183,6 +184,7 @@ impl Jobs {
             tracing::info!(model = %model.name, attempt, %cause, "model run is tried again");
             let pause = self.options.backoff.saturating_mul(1 << attempt.min(6));
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Err(RunError::Stopped),
                 () = lake.clock.sleep(pause) => {}
             }

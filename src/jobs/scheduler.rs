@@ -79,6 +79,7 @@ impl Jobs {
                 }
             };
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = clock.sleep(pause) => {}
                 Some(ended) = rounds.running.join_next_with_id() => self.ended(&mut rounds, ended),

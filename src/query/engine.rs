@@ -37,6 +37,9 @@ pub struct EngineOptions {
     pub spill_bytes: u64,
     /// Threads of the runtime on which queries execute, apart from the caller's.
     pub threads: usize,
+    /// Where queries execute; None: on threads of the engine's own, so that one that computes for
+    /// long keeps nobody from being heard. For a simulation, that everything happens in one order.
+    pub runtime: Option<tokio::runtime::Handle>,
 }
 
 impl Default for EngineOptions {
@@ -46,6 +49,7 @@ impl Default for EngineOptions {
             spill_directory: None,
             spill_bytes: 16 << 30,
             threads: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
+            runtime: None,
         }
     }
 }
@@ -85,7 +89,10 @@ impl Engine {
         let log = Arc::new(QueryLog::default());
         let engine = Arc::new(Self {
             template: template(&options, &environment)?,
-            runtime: QueryRuntime::new(options.threads.max(1))?,
+            runtime: match &options.runtime {
+                Some(handle) => QueryRuntime::of(handle.clone()),
+                None => QueryRuntime::new(options.threads.max(1))?,
+            },
             environment,
             log: Arc::clone(&log),
             model_admin: RwLock::new(None),

@@ -36,6 +36,14 @@ impl QueryRuntime {
         })
     }
 
+    /// Somebody else's runtime, who also ends it.
+    pub(super) fn of(handle: Handle) -> Self {
+        Self {
+            inner: None,
+            handle,
+        }
+    }
+
     pub(super) fn handle(&self) -> &Handle {
         &self.handle
     }

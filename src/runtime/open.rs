@@ -82,6 +82,7 @@ pub fn open_engine(config: &QueryConfig, lake: Lake) -> Result<Arc<Engine>, Open
         spill_directory: config.spill_folder.clone(),
         spill_bytes: config.spill_bytes,
         threads: config.threads,
+        runtime: None,
     };
     Ok(Engine::new(lake, options)?)
 }

@@ -96,6 +96,7 @@ pub async fn run(lake: Lake, options: Options, stop: CancellationToken) {
     let mut pause = options.interval.min(FIRST_PAUSE);
     loop {
         tokio::select! {
+            biased;
             () = lake.clock.sleep(pause) => {}
             () = stop.cancelled() => return,
         }

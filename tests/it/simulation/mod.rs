@@ -7,6 +7,7 @@ mod actors;
 mod broker;
 mod bytes;
 mod clock;
+mod curated;
 mod dice;
 mod faults;
 mod history;
@@ -139,6 +140,7 @@ fn shape_of(seed: u64) -> Shape {
         foreign: dice.permille(500),
         upkeep: dice.permille(500),
         outages: dice.permille(300),
+        jobs: dice.permille(200),
         rates: Rates {
             store_before: rate(60),
             store_after: rate(60),
@@ -152,8 +154,16 @@ fn shape_of(seed: u64) -> Shape {
     }
 }
 
-/// Runs one world from its beginning to rest.
+/// Runs one world from its beginning to rest, on a stack that holds a query's plan.
 fn run(seed: u64, shape: Shape, mutant: Mutant) -> Verdict {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(16 << 20);
+        let running = thread.spawn_scoped(scope, || run_here(seed, shape, mutant));
+        running.expect("a thread").join().expect("no world panics")
+    })
+}
+
+fn run_here(seed: u64, shape: Shape, mutant: Mutant) -> Verdict {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -199,6 +209,12 @@ async fn live(world: &Arc<World>) -> Vec<String> {
     if shape.outages {
         others.push(tokio::spawn(actors::break_down(world.clone())));
     }
+    let mut jobs = Vec::new();
+    if shape.jobs {
+        for machine in 0..2 {
+            jobs.push(tokio::spawn(curated::run_jobs(world.clone(), machine)));
+        }
+    }
     actors::produce(world.clone()).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
     world.history.note("calm".to_owned());
@@ -210,6 +226,12 @@ async fn live(world: &Arc<World>) -> Vec<String> {
     let mut wrong = come_to_rest(world).await;
     for other in others {
         other.await.expect("no actor panics");
+    }
+    for job in jobs {
+        if tokio::time::timeout(actors::PATIENCE, job).await.is_err() {
+            wrong.push("the curated tables never came up to date".to_owned());
+            wrong.extend(curated::behind(world).await);
+        }
     }
     end.cancel();
     for sink in sinks {
@@ -326,7 +348,12 @@ fn a_seed_reproduces() {
     for seed in [1, 2, 3] {
         let first = run(seed, shape_of(seed), Mutant::None).history;
         let second = run(seed, shape_of(seed), Mutant::None).history;
-        assert_eq!(first, second, "seed {seed}");
+        let differ = first.iter().zip(&second).position(|(a, b)| a != b);
+        if let Some(at) = differ {
+            let (first, second) = (&first[..=at], &second[at]);
+            panic!("seed {seed}: once {first:#?}, then {second}");
+        }
+        assert_eq!(first.len(), second.len(), "seed {seed}");
     }
 }
 
@@ -337,6 +364,7 @@ fn is_caught(mutant: Mutant, verdict: &str) {
             sinks: 3,
             records: 200,
             crashes: true,
+            jobs: verdict.starts_with("curated"),
             ..shape_of(seed)
         };
         fails(seed, shape, mutant).filter(|text| text.contains(verdict))
@@ -348,6 +376,11 @@ fn is_caught(mutant: Mutant, verdict: &str) {
 #[test]
 fn a_catalog_that_swaps_blindly_is_caught() {
     is_caught(Mutant::BlindSwap, "was seen and is gone");
+}
+
+#[test]
+fn a_run_published_over_another_is_caught() {
+    is_caught(Mutant::BlindSwap, "curated.");
 }
 
 #[test]

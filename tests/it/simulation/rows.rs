@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
 use frazil::lake::Table;
-use iceberg::spec::DataFile;
+use iceberg::spec::{DataFile, Snapshot};
 use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -22,8 +22,17 @@ pub struct RowCache(Mutex<BTreeMap<String, Arc<Vec<Row>>>>);
 
 impl RowCache {
     pub async fn rows(&self, table: &Table) -> Vec<Row> {
+        self.of(table, live_files(table).await).await
+    }
+
+    /// As a reader sees them who travels to this snapshot.
+    pub async fn rows_at(&self, table: &Table, snapshot: &Snapshot) -> Vec<Row> {
+        self.of(table, files_at(table, snapshot).await).await
+    }
+
+    async fn of(&self, table: &Table, files: Vec<DataFile>) -> Vec<Row> {
         let mut all = Vec::new();
-        for file in live_files(table).await {
+        for file in files {
             let path = file.file_path().to_owned();
             let known = self.0.lock().unwrap().get(&path).cloned();
             let rows = match known {
@@ -53,14 +62,17 @@ impl RowCache {
 }
 
 pub async fn live_files(table: &Table) -> Vec<DataFile> {
-    let metadata = table.metadata();
-    let Some(snapshot) = metadata.current_snapshot() else {
-        return Vec::new();
-    };
+    match table.metadata().current_snapshot() {
+        Some(snapshot) => files_at(table, snapshot).await,
+        None => Vec::new(),
+    }
+}
+
+async fn files_at(table: &Table, snapshot: &Snapshot) -> Vec<DataFile> {
     let store = table.store();
     let list = store
         .manifests()
-        .list(store, snapshot, metadata.format_version())
+        .list(store, snapshot, table.metadata().format_version())
         .await
         .expect("the manifest list can be read");
     let mut files = Vec::new();

@@ -35,6 +35,7 @@ fn quiet(test: impl AsyncFnOnce(&Scene)) {
             foreign: false,
             upkeep: false,
             outages: false,
+            jobs: false,
             rates: Rates::default(),
         };
         let scene = Scene {

@@ -15,19 +15,21 @@ use frazil::lake::{Lake, Table};
 use frazil::seams::Clock;
 use frazil::sink::{SinkMetrics, SinkSettings, run_stream};
 use frazil::upkeep::Totals;
+use iceberg::spec::Snapshot;
 use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
 use super::broker::Broker;
 use super::bytes::DatedStore;
 use super::clock::SimClock;
+use super::curated;
 use super::dice::Dice;
 use super::faults::{FaultyCatalog, FaultyStore, Rates, Weather};
 use super::history::History;
 use super::mutant::Mutant;
 use super::oracle::{self, Evidence};
 use super::process::Trap;
-use super::rows::RowCache;
+use super::rows::{Row, RowCache};
 use super::source::SimConnector;
 
 /// Files younger than this are never deleted (I9).
@@ -75,6 +77,7 @@ pub struct Shape {
     pub foreign: bool,
     pub upkeep: bool,
     pub outages: bool,
+    pub jobs: bool,
     pub rates: Rates,
 }
 
@@ -236,7 +239,23 @@ impl World {
         };
         let mut wrong = oracle::judge(&evidence, &self.cache).await;
         wrong.extend(self.gone(&events, &dead_letters).await);
+        if self.shape.jobs {
+            wrong.extend(curated::judge(self, &events).await);
+        }
         wrong
+    }
+
+    /// A table as it is now, seen without faults.
+    pub async fn table(&self, name: &TableName) -> Option<Table> {
+        self.clear_lake().find(name).await.expect("no faults here")
+    }
+
+    pub async fn rows(&self, table: &Table) -> Vec<Row> {
+        self.cache.rows(table).await
+    }
+
+    pub async fn rows_at(&self, table: &Table, snapshot: &Snapshot) -> Vec<Row> {
+        self.cache.rows_at(table, snapshot).await
     }
 
     /// Rows that some reader has seen and that are there no more.
