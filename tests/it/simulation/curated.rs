@@ -114,7 +114,10 @@ pub async fn judge(world: &World, events: &Table) -> Vec<String> {
         };
         let rows = match source.map(|id| events.metadata().snapshot_by_id(id)) {
             None => Vec::new(),
-            Some(Some(snapshot)) => world.rows_at(events, snapshot).await,
+            Some(Some(snapshot)) => {
+                wrong.extend(went_back(world, &model.name, snapshot.sequence_number()));
+                world.rows_at(events, snapshot).await
+            }
             // Upkeep has expired it.
             Some(None) => continue,
         };
@@ -123,6 +126,13 @@ pub async fn judge(world: &World, events: &Table) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// Who read an older snapshot must not publish over who read a newer one (I8).
+fn went_back(world: &World, name: &TableName, number: i64) -> Option<String> {
+    let mut last = world.read_up_to.lock().expect("nobody panics with it");
+    let before = last.insert(name.clone(), number).unwrap_or(number);
+    (number < before).then(|| format!("{name} went back from source {before} to {number}"))
 }
 
 /// What the curated tables still lack of the events as they are now.

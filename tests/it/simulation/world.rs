@@ -1,6 +1,6 @@
 //! One simulated world: a broker, a lake with faults around it, and what all actors share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -99,6 +99,8 @@ pub struct World {
     bytes: Arc<dyn ObjectStore>,
     entropy: Arc<Dice>,
     cache: RowCache,
+    /// Sequence numbers of the sources that curated tables named last.
+    pub read_up_to: Mutex<BTreeMap<TableName, i64>>,
     /// Rows that the last judge saw.
     seen: Mutex<BTreeSet<(String, i32, i64)>>,
 }
@@ -124,6 +126,7 @@ impl World {
             bytes,
             entropy: Arc::new(Dice::new(seed, "clear")),
             cache: RowCache::default(),
+            read_up_to: Mutex::default(),
             seen: Mutex::default(),
         })
     }
