@@ -28,8 +28,6 @@ pub struct SinkSettings {
     pub retry_longest: Duration,
     /// A stopped stream looks this often whether someone has put things right.
     pub stopped_retry: Duration,
-    /// How long a position above the end of the log is taken for a leader that lags behind.
-    pub truncation_patience: Duration,
     /// Watermarks are asked and the status is published this often.
     pub status_interval: Duration,
     /// A position that moved over control records only is committed at most this often.
@@ -49,7 +47,6 @@ impl Default for SinkSettings {
             retry_first: Duration::from_millis(100),
             retry_longest: Duration::from_secs(15),
             stopped_retry: Duration::from_secs(30),
-            truncation_patience: Duration::from_secs(30),
             status_interval: Duration::from_secs(5),
             idle_advance: Duration::from_secs(60),
         }
