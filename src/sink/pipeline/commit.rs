@@ -250,6 +250,7 @@ impl Pipeline<'_> {
         }
         let evolved = tables.events.metadata().current_schema_id()
             != work.tables.events.metadata().current_schema_id();
+        let agrees = self.agrees(&tables.events);
         self.tables = Some(tables);
         if let Err(error) = self.source.publish(&published).await {
             tracing::warn!(stream = context.stream.name, %error, "the group's offsets were not published");
@@ -257,6 +258,8 @@ impl Pipeline<'_> {
         if evolved {
             self.discard("the table's schema was changed by others")
                 .await;
+        } else if !agrees {
+            self.discard("offsets of other partitions were moved").await;
         }
     }
 

@@ -12,6 +12,7 @@ mod publish;
 mod report;
 mod sync;
 mod task;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

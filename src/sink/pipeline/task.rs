@@ -78,6 +78,8 @@ pub(super) struct Pipeline<'a> {
     pub(super) file_failures: u32,
     pub(super) paused: bool,
     pub(super) last_landed: Duration,
+    /// The event table's metadata file that was last found to be as this sink left it.
+    pub(super) looked_at: Option<String>,
     report_due: Duration,
 }
 
@@ -104,6 +106,7 @@ impl<'a> Pipeline<'a> {
             file_failures: 0,
             paused: false,
             last_landed: now,
+            looked_at: None,
             report_due: now,
         }
     }
@@ -228,6 +231,7 @@ impl<'a> Pipeline<'a> {
             return;
         }
         self.report_due = now + self.context.settings.status_interval;
+        self.look_at_table().await;
         let mut views = Vec::new();
         for (partition, reading) in &self.partitions {
             let Some(reading) = reading else { continue };
