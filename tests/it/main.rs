@@ -7,12 +7,14 @@
 mod cli;
 mod database;
 mod demo;
+mod faults;
 mod kill;
 #[allow(
     dead_code,
     reason = "not every part is used yet by every build of the tests"
 )]
 mod parts;
+mod s3;
 mod simulation;
 mod source;
 mod wire;
