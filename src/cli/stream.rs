@@ -2,11 +2,13 @@
 
 mod show;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::exit::{Exit, Failure};
+use super::output::written;
 use crate::config::Config;
 use crate::declare::stream::Start;
 use crate::lake;
@@ -110,7 +112,7 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
         done.map_err(Failure::from)
     });
     runtime.shutdown_background();
-    print!("{}", done?);
+    written(io::stdout().write_all(done?.as_bytes()))?;
     Ok(Exit::Done)
 }
 

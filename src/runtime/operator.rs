@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::declared::Declared;
-use super::open::{OpenError, open_lake};
+use super::open::{OpenError, open_existing};
 use super::sinks;
 use crate::config::{Config, SourceConfig};
 use crate::declare::stream::Stream;
@@ -34,7 +34,7 @@ impl Operator {
                 names.join(", ")
             )));
         };
-        let lake = open_lake(config).await?;
+        let lake = open_existing(config).await?;
         let log = match &config.source {
             SourceConfig::Kafka { .. } => None,
             SourceConfig::Embedded { path } => Some(sinks::open_log(path, &lake).await?),
