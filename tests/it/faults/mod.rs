@@ -6,6 +6,7 @@ mod broker;
 mod engines;
 pub mod house;
 mod outage;
+mod process;
 mod records;
 mod serve;
 mod table;

@@ -33,6 +33,14 @@ impl Serve {
         self.child = spawn(&self.config, &self.log);
     }
 
+    /// STOP freezes the process, CONT lets it go on.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{signal}"), &self.child.id().to_string()])
+            .status();
+        assert!(sent.expect("kill runs").success());
+    }
+
     pub fn must_live(&mut self) {
         if let Some(status) = self.child.try_wait().expect("the child's state") {
             panic!(
