@@ -16,6 +16,8 @@ pub struct SinkSettings {
     pub poll_wait: Duration,
     /// One attempt at a commit, files included; what takes longer is an unknown outcome.
     pub commit_timeout: Duration,
+    /// A commit that takes longer is said to be slow.
+    pub slow_commit: Duration,
     /// What is left to flush when partitions are revoked; stay below the source's own time-out.
     pub revoke_timeout: Duration,
     /// What is left to flush at shutdown.
@@ -41,6 +43,7 @@ impl Default for SinkSettings {
             memory_bytes: 128 << 20,
             poll_wait: Duration::from_millis(500),
             commit_timeout: Duration::from_secs(300),
+            slow_commit: Duration::from_secs(20),
             revoke_timeout: Duration::from_secs(20),
             shutdown_timeout: Duration::from_secs(30),
             oldest_batch: Duration::from_secs(36 * 3600),

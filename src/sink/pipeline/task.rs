@@ -46,6 +46,7 @@ pub(super) enum CommitState {
         future: BoxFuture<'static, (Work, Outcome)>,
         memory_bytes: usize,
         failures: u32,
+        since: Duration,
     },
 }
 
@@ -232,6 +233,7 @@ impl<'a> Pipeline<'a> {
         }
         self.report_due = now + self.context.settings.status_interval;
         self.look_at_table().await;
+        self.say_if_slow(now);
         let mut views = Vec::new();
         for (partition, reading) in &self.partitions {
             let Some(reading) = reading else { continue };
