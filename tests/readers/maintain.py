@@ -9,6 +9,9 @@ rewrite                  all rows into new files
 delete EXPRESSION        copy on write
 expire                   every snapshot but the current one
 property NAME VALUE
+get-property NAME        prints its value
+remove-property NAME
+rename NAME
 rollback SNAPSHOT
 drop
 
@@ -55,12 +58,18 @@ def set_property(table, name, value):
         transaction.set_properties({name: value})
 
 
+def remove_property(table, name):
+    with table.transaction() as transaction:
+        transaction.remove_properties(name)
+
+
 CHANGES = {
     "append": lambda table, number: table.append(foreign_row(table, int(number))),
     "rewrite": rewrite,
     "delete": lambda table, expression: table.delete(expression),
     "expire": expire,
     "property": set_property,
+    "remove-property": remove_property,
     "rollback": lambda table, snapshot: table.manage_snapshots()
     .rollback_to_snapshot(int(snapshot))
     .commit(),
@@ -80,6 +89,10 @@ def main():
     catalog = SqlCatalog("frazil", **properties)
     if action == "drop":
         catalog.drop_table(name)
+    elif action == "rename":
+        catalog.rename_table(name, *arguments)
+    elif action == "get-property":
+        print(catalog.load_table(name).properties[arguments[0]])
     elif action == "current":
         print(catalog.load_table(name).current_snapshot().snapshot_id)
     elif action == "summaries":

@@ -73,6 +73,14 @@ async fn a_store_that_is_away_is_waited_for() {
     assert!(ready.contains("store"), "{ready}");
     proxy.set(Mode::Forward);
     house.wait_for_rows(&mut serve, 100 + (next - 100) * 2);
+
+    // One that hangs answers nothing, and refuses nothing.
+    proxy.set(Mode::Stall);
+    let next = flow(&topic, next);
+    house.wait_for(&mut serve, "waiting", "a commit has been under way");
+    proxy.set(Mode::Cut);
+    proxy.set(Mode::Forward);
+    house.wait_for_rows(&mut serve, 100 + (next - 100) * 2);
     house.assert_exactly_once(&[]);
     house.wait_for(&mut serve, "reading", "");
 }

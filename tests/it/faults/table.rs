@@ -1,8 +1,10 @@
 //! People take the event table away, or back to what it was.
 
+use rdkafka::producer::Producer;
+
 use super::house::{House, texts};
 use super::serve::Serve;
-use super::topics::Topic;
+use super::topics::{PATIENCE, Topic};
 use crate::parts;
 
 async fn filled(rows: i64) -> (Topic, House, Serve) {
@@ -109,4 +111,67 @@ async fn an_older_metadata_file_is_gone_on_from_where_it_stands() {
     });
     house.assert_exactly_once(&[]);
     house.wait_for(&mut serve, "reading", "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and Postgres: run ./test"]
+async fn what_was_taken_away_by_mistake_and_put_back_is_gone_on_with() {
+    let (topic, house, mut serve) = filled(100).await;
+    house.python("maintain.py", &["rename", "shop.events", "shop.other"]);
+    topic.produce(0, 50..60);
+    house.wait_for(&mut serve, "stopped", "there is no such table any more");
+    house.python("maintain.py", &["rename", "shop.other", "shop.events"]);
+    house.wait_for_rows(&mut serve, 110);
+
+    let property = "frazil.ledger";
+    let ledger = house.python("maintain.py", &["get-property", "shop.events", property]);
+    house.python("maintain.py", &["remove-property", "shop.events", property]);
+    topic.produce(0, 60..70);
+    house.wait_for(
+        &mut serve,
+        "stopped",
+        "its ledger (the property frazil.ledger) is gone",
+    );
+    house.python(
+        "maintain.py",
+        &["property", "shop.events", property, &ledger],
+    );
+    house.wait_for_rows(&mut serve, 120);
+    house.assert_exactly_once(&[]);
+    house.wait_for(&mut serve, "reading", "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and Postgres: run ./test"]
+async fn dead_letters_that_were_dropped_are_made_anew() {
+    let (topic, house, mut serve) = filled(100).await;
+    house.python("maintain.py", &["drop", "shop.dead_letters"]);
+    let producer = topic.producer();
+    super::topics::send(&producer, &topic, 0, b"poison");
+    producer.flush(PATIENCE).expect("delivered");
+    house.wait_for_rows(&mut serve, 101);
+    house.assert_exactly_once(&[]);
+    // And they know their event table again.
+    house.python("maintain.py", &["drop", "shop.events"]);
+    house.wait_for(&mut serve, "stopped", "frazil stream accept-table shop");
+}
+
+/// On a stream that runs and has nothing to read: the operator's word needs no new record.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and Postgres: run ./test"]
+async fn an_offset_set_on_a_quiet_stream_is_followed() {
+    let (_, house, mut serve) = filled(100).await;
+    let said = house.must_stream(&["set-offset", "shop", "1", "40"]);
+    assert!(
+        said.contains("partition 1 is read from offset 40"),
+        "{said}"
+    );
+    house.wait_for_rows(&mut serve, 110);
+    let twice = "SELECT count(*) AS n FROM (SELECT _offset FROM shop.events WHERE _partition = 1 \
+                 GROUP BY _offset HAVING count(*) = 2) AS twice";
+    assert_eq!(
+        house.sql(twice),
+        ["10"],
+        "read a second time, as was asked for"
+    );
 }
