@@ -9,6 +9,7 @@ mod output;
 mod passwd;
 mod serve;
 mod sql;
+mod stream;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ enum Command {
     Serve(serve::Options),
     Check(check::Options),
     Sql(sql::Options),
+    Stream(stream::Options),
     Generate(generate::Options),
     Passwd(passwd::Options),
 }
@@ -53,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Sql(options) => sql::run(&options),
+        Command::Stream(options) => stream::run(&options),
         Command::Generate(options) => generate::run(&options),
         Command::Passwd(options) => passwd::run(&options),
     };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 
-use super::open::{OpenError, open_engine, open_lake};
-use crate::config::{CatalogConfig, Config};
+use super::open::{OpenError, open_engine, open_existing};
+use crate::config::Config;
 use crate::declare;
 use crate::jobs::{Jobs, JobsOptions};
 use crate::lake::Lake;
@@ -52,16 +52,7 @@ impl Lakehouse {
 
     /// Opens the lakehouse of a configuration.
     pub async fn open_config(config: Config) -> Result<Self, OpenError> {
-        if let CatalogConfig::Sqlite(file) = &config.lake.catalog
-            && !file.exists()
-        {
-            return Err(OpenError::Missing(format!(
-                "there is no lakehouse yet: its catalog {} does not exist; \
-                 frazil serve or frazil demo makes one",
-                file.display()
-            )));
-        }
-        let lake = open_lake(&config).await?;
+        let lake = open_existing(&config).await?;
         let holder = format!("embedded-{}", lake.entropy.uuid());
         let engine = open_engine(&config.query, lake)?;
         // A folder that isn't there, or isn't right, is told by those who run models.
@@ -194,6 +185,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::CatalogConfig;
 
     #[test]
     fn finds_the_configuration_in_all_its_places() {

@@ -72,6 +72,20 @@ pub async fn open_lake(config: &Config) -> Result<Lake, OpenError> {
     })
 }
 
+/// Opens what is there, and makes nothing: `Missing` when there is no lakehouse yet.
+pub(super) async fn open_existing(config: &Config) -> Result<Lake, OpenError> {
+    if let CatalogConfig::Sqlite(file) = &config.lake.catalog
+        && !file.exists()
+    {
+        return Err(OpenError::Missing(format!(
+            "there is no lakehouse yet: its catalog {} does not exist; \
+             frazil serve or frazil demo makes one",
+            file.display()
+        )));
+    }
+    open_lake(config).await
+}
+
 /// The engine over a lake, within the configuration's limits.
 pub fn open_engine(config: &QueryConfig, lake: Lake) -> Result<Arc<Engine>, OpenError> {
     if let Some(folder) = &config.spill_folder {

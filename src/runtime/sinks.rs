@@ -46,7 +46,7 @@ pub(super) async fn open_log(path: &Path, lake: &Lake) -> Result<EmbeddedLog, Op
 pub(super) fn services(shared: &Shared) -> Result<Vec<Service>, OpenError> {
     let mut services = Vec::new();
     for (stream, metrics) in shared.declared.streams.iter().zip(shared.sinks.iter()) {
-        let connector = connector(shared, stream);
+        let connector = connector(&shared.config.source, shared.log.as_ref(), stream);
         let settings = SinkSettings {
             holder: shared.holder.clone(),
             oldest_batch: shared.config.upkeep.safety_age / 2,
@@ -70,9 +70,14 @@ pub(super) fn services(shared: &Shared) -> Result<Vec<Service>, OpenError> {
     Ok(services)
 }
 
-fn connector(shared: &Shared, stream: &Arc<Stream>) -> Arc<dyn Connector> {
+/// What connects a stream to its source.
+pub(super) fn connector(
+    source: &SourceConfig,
+    log: Option<&EmbeddedLog>,
+    stream: &Arc<Stream>,
+) -> Arc<dyn Connector> {
     let stream = Arc::clone(stream);
-    match (&shared.log, &shared.config.source) {
+    match (log, source) {
         (Some(log), _) => Arc::new(EmbeddedConnector {
             log: log.clone(),
             stream,

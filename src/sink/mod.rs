@@ -4,14 +4,16 @@ pub mod decode;
 mod halt;
 mod ledger_commit;
 mod metrics;
+pub mod operator;
 mod pipeline;
 mod positions;
 mod settings;
 pub mod source;
 pub mod status;
 mod tables;
+mod truncation;
 
-pub use ledger_commit::{accept_topic, set_offsets};
 pub use metrics::SinkMetrics;
+pub use operator::{accept_topic, set_offsets};
 pub use pipeline::run_stream;
 pub use settings::SinkSettings;

@@ -5,17 +5,26 @@
 use std::collections::BTreeSet;
 
 use super::halt::Halt;
-use crate::declare::stream::Start;
+use crate::declare::stream::{Start, Stream};
 use crate::domain::{Ledger, Position, SourcePartition};
-use crate::lake::Table;
 use crate::lake::commit::LedgerMove;
+use crate::lake::{ErrorKind, Table};
 use crate::sink::source::{Source, SourceIdentity};
 
 /// The ledger of an event table, if going on from it can neither lose nor double records.
 /// [`Table::ledger`] refuses one that is unreadable, or behind which the table was rolled back.
-pub(crate) fn trusted_ledger(events: &Table) -> Result<Ledger, Halt> {
-    let ledger = events.ledger()?;
+pub(crate) fn trusted_ledger(stream: &Stream, events: &Table) -> Result<Ledger, Halt> {
     let metadata = events.metadata();
+    let ledger = match events.ledger() {
+        Ok(ledger) => ledger,
+        Err(error) if error.kind() == ErrorKind::Invalid && is_kept(events) => {
+            return Err(Halt::Stopped(format!(
+                "{error}: `frazil stream accept-rollback {}`",
+                stream.name
+            )));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let name = events.name();
     if !metadata.properties().contains_key(Ledger::PROPERTY) && has_rows(events) {
         return Err(Halt::Stopped(format!(
@@ -24,6 +33,12 @@ pub(crate) fn trusted_ledger(events: &Table) -> Result<Ledger, Halt> {
         )));
     }
     Ok(ledger)
+}
+
+/// Whether there is a ledger at all.
+fn is_kept(events: &Table) -> bool {
+    let ledger = events.stored_ledger();
+    ledger.is_ok_and(|ledger| ledger.snapshot_id.is_some())
 }
 
 fn has_rows(table: &Table) -> bool {
@@ -51,7 +66,11 @@ fn is_of(source: &SourcePartition, identity: &SourceIdentity) -> bool {
 
 /// A topic of this name that the ledger knows under another identity only was deleted and made
 /// again (or lies on another cluster): its offsets mean other records (I4).
-pub(crate) fn check_identity(ledger: &Ledger, identity: &SourceIdentity) -> Result<(), Halt> {
+pub(crate) fn check_identity(
+    stream: &Stream,
+    ledger: &Ledger,
+    identity: &SourceIdentity,
+) -> Result<(), Halt> {
     let mut foreign = None;
     for entry in ledger.entries().filter(|e| e.topic == identity.topic) {
         if is_of(&entry.source, identity) {
@@ -62,12 +81,13 @@ pub(crate) fn check_identity(ledger: &Ledger, identity: &SourceIdentity) -> Resu
     match foreign {
         None => Ok(()),
         Some(known) => Err(Halt::Stopped(format!(
-            "topic {} is not the one that was read so far: the ledger knows topic id {} on cluster {}, now there is topic id {} on cluster {}; it was made again, or the connection leads elsewhere. Put the connection right, or accept the new topic: it is then read in a new epoch, and rows of both stay",
+            "topic {} is not the one that was read so far: the ledger knows topic id {} on cluster {}, now there is topic id {} on cluster {}; it was made again, or the connection leads elsewhere. Put the connection right, or accept the new topic with `frazil stream accept-topic {}`: it is then read in a new epoch, and rows of both stay",
             identity.topic,
             known.topic_id,
             known.cluster_id,
             identity.topic_id,
-            identity.cluster_id
+            identity.cluster_id,
+            stream.name
         ))),
     }
 }
@@ -125,29 +145,28 @@ pub(crate) fn next_epoch(ledger: &Ledger, topic: &str) -> i64 {
         .unwrap_or(0)
 }
 
-/// Where a partition stands against what the source still has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    Within,
-    /// Retention took `[position, low)`.
-    BelowLow,
-    /// The log ends before the position: truncated, or a leader that lags behind.
-    AboveHigh,
-}
-
-pub(crate) fn standing(position: Position, low: i64, high: i64) -> Standing {
-    if position.next < low {
-        Standing::BelowLow
-    } else if position.next > high {
-        Standing::AboveHigh
-    } else {
-        Standing::Within
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn stream() -> Stream {
+        Stream {
+            name: "shop".into(),
+            topic: "shop".into(),
+            table: "shop.events".parse().unwrap(),
+            dead_letters: "shop.dead_letters".parse().unwrap(),
+            schema: iceberg::spec::Schema::builder().build().unwrap(),
+            partition: iceberg::spec::UnboundPartitionSpec::default(),
+            sort_order: iceberg::spec::SortOrder::unsorted_order(),
+            renames: std::collections::BTreeMap::new(),
+            commit_interval: std::time::Duration::from_secs(1),
+            commit_bytes: 1,
+            start: Start::Earliest,
+            largest_record_bytes: 1,
+            group_id: "g".into(),
+            kafka: std::collections::BTreeMap::new(),
+        }
+    }
 
     fn identity(topic_id: &str) -> SourceIdentity {
         SourceIdentity {
@@ -176,16 +195,17 @@ mod tests {
 
     #[test]
     fn a_topic_that_the_ledger_knows_or_that_is_the_first_is_read() {
-        assert!(check_identity(&ledger(&[]), &identity("new")).is_ok());
+        assert!(check_identity(&stream(), &ledger(&[]), &identity("new")).is_ok());
         let both = ledger(&[("old", 0, 0), ("new", 0, 1)]);
-        assert!(check_identity(&both, &identity("new")).is_ok());
+        assert!(check_identity(&stream(), &both, &identity("new")).is_ok());
         // Accepted or not, the old one is known too: its own epoch fences what it may still hold.
-        assert!(check_identity(&both, &identity("old")).is_ok());
+        assert!(check_identity(&stream(), &both, &identity("old")).is_ok());
     }
 
     #[test]
     fn a_topic_made_again_stops_the_stream_and_names_both() {
-        let Err(Halt::Stopped(text)) = check_identity(&ledger(&[("old", 0, 0)]), &identity("new"))
+        let Err(Halt::Stopped(text)) =
+            check_identity(&stream(), &ledger(&[("old", 0, 0)]), &identity("new"))
         else {
             panic!("it was read");
         };
@@ -193,6 +213,7 @@ mod tests {
             text.contains("topic id old") && text.contains("topic id new"),
             "{text}"
         );
+        assert!(text.contains("frazil stream accept-topic shop"), "{text}");
     }
 
     #[test]
@@ -202,18 +223,5 @@ mod tests {
         assert_eq!(epoch_of(&both, &identity("third")), 0);
         assert_eq!(next_epoch(&both, "shop"), 6);
         assert_eq!(next_epoch(&ledger(&[]), "shop"), 0);
-    }
-
-    #[test]
-    fn where_a_position_stands() {
-        let at = |next| standing(Position { next, epoch: 0 }, 5, 9);
-        assert_eq!(at(4), Standing::BelowLow);
-        assert_eq!(at(5), Standing::Within);
-        assert_eq!(
-            at(9),
-            Standing::Within,
-            "the end itself is where all is read"
-        );
-        assert_eq!(at(10), Standing::AboveHigh);
     }
 }

@@ -16,6 +16,8 @@ pub struct SinkSettings {
     pub poll_wait: Duration,
     /// One attempt at a commit, files included; what takes longer is an unknown outcome.
     pub commit_timeout: Duration,
+    /// A commit that takes longer is said to be slow.
+    pub slow_commit: Duration,
     /// What is left to flush when partitions are revoked; stay below the source's own time-out.
     pub revoke_timeout: Duration,
     /// What is left to flush at shutdown.
@@ -28,8 +30,6 @@ pub struct SinkSettings {
     pub retry_longest: Duration,
     /// A stopped stream looks this often whether someone has put things right.
     pub stopped_retry: Duration,
-    /// How long a position above the end of the log is taken for a leader that lags behind.
-    pub truncation_patience: Duration,
     /// Watermarks are asked and the status is published this often.
     pub status_interval: Duration,
     /// A position that moved over control records only is committed at most this often.
@@ -43,13 +43,13 @@ impl Default for SinkSettings {
             memory_bytes: 128 << 20,
             poll_wait: Duration::from_millis(500),
             commit_timeout: Duration::from_secs(300),
+            slow_commit: Duration::from_secs(20),
             revoke_timeout: Duration::from_secs(20),
             shutdown_timeout: Duration::from_secs(30),
             oldest_batch: Duration::from_secs(36 * 3600),
             retry_first: Duration::from_millis(100),
             retry_longest: Duration::from_secs(15),
             stopped_retry: Duration::from_secs(30),
-            truncation_patience: Duration::from_secs(30),
             status_interval: Duration::from_secs(5),
             idle_advance: Duration::from_secs(60),
         }

@@ -31,8 +31,10 @@ const ROUNDS: u32 = 20;
 pub(crate) async fn open(lake: &Lake, stream: &Stream) -> Result<Tables> {
     let mut last = None;
     for round in 0..ROUNDS {
-        let events = load(lake, &stream.table).await?;
+        // The dead letters first: they name an event table that is there before they do.
         let dead_letters = load(lake, &stream.dead_letters).await?;
+        let events = load(lake, &stream.table).await?;
+        check_known(stream, events.as_ref(), dead_letters.as_ref())?;
         let changes = changes(stream, events.as_ref(), dead_letters.as_ref())?;
         if let (true, Some(events), Some(dead_letters)) = (changes.is_empty(), events, dead_letters)
         {
@@ -108,7 +110,53 @@ fn changes(
         )),
         Some(table) => changes.extend(evolution(table, &wanted, &BTreeMap::new(), None)?),
     }
+    if let (true, Some(events), Some(dead_letters)) = (changes.is_empty(), events, dead_letters) {
+        changes.extend(acquaintance(events, dead_letters));
+    }
     Ok(changes)
+}
+
+/// The dead letters' property that names the event table, by uuid: so that one that was dropped is
+/// missed, by a process that never saw it too. Streams may share their dead letters.
+pub(crate) fn event_table_property(table: &TableName) -> String {
+    format!("frazil.event-table.{table}")
+}
+
+/// An event table that was dropped is not made again in silence: its rows and its ledger are gone,
+/// and the contract's start may lie behind or far ahead of what they held.
+pub(crate) fn check_known(
+    stream: &Stream,
+    events: Option<&Table>,
+    dead_letters: Option<&Table>,
+) -> Result<()> {
+    let properties = dead_letters.map(|table| table.metadata().properties());
+    let property = event_table_property(&stream.table);
+    let Some(known) = properties.and_then(|properties| properties.get(&property)) else {
+        return Ok(());
+    };
+    let found = match events {
+        Some(table) if &table.metadata().uuid().to_string() == known => return Ok(()),
+        Some(_) => "another table stands under its name",
+        None => "there is no such table any more",
+    };
+    Err(Error::invalid(format!(
+        "table {} was dropped, renamed or replaced: stream {} filled the one with the uuid {known}, and {found}. Put it back into the catalog, or have a new one filled from the contract's start with `frazil stream accept-table {}`",
+        stream.table, stream.name, stream.name
+    )))
+}
+
+/// Lets the dead letters name their event table, if they don't.
+fn acquaintance(events: &Table, dead_letters: &Table) -> Option<TableChange> {
+    let property = event_table_property(events.name());
+    let metadata = dead_letters.metadata();
+    if metadata.properties().contains_key(&property) {
+        return None;
+    }
+    Some(TableChange {
+        set_properties: [(property, events.metadata().uuid().to_string())].into(),
+        expected_uuid: Some(metadata.uuid()),
+        ..TableChange::new(dead_letters.name().clone(), FileChange::Nothing)
+    })
 }
 
 /// A new event table has a ledger from birth, so that a missing one always means that somebody

@@ -85,6 +85,22 @@ fn check_tells_file_and_line_of_each_error() {
 }
 
 #[test]
+fn stream_names_what_is_declared_and_makes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = lakehouse(folder.path(), "");
+    for (stream, said) in [("ship", "declares: shop"), ("shop", "no lakehouse yet")] {
+        let output = frazil(&["stream", "show", stream, "--config", &config]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            text(&output.stderr).contains(said),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 1);
+}
+
+#[test]
 fn wrong_usage_is_told_apart_by_its_exit_code() {
     for arguments in [
         &["generate"][..],
@@ -94,6 +110,9 @@ fn wrong_usage_is_told_apart_by_its_exit_code() {
         &["check", "--config", "/nowhere/frazil.toml"],
         &["sql", "--config", "/nowhere", "SELECT 1"],
         &["demo", "--disk-limit", "a lot"],
+        &["stream", "show"],
+        &["stream", "show", "shop", "--config", "/nowhere/frazil.toml"],
+        &["stream", "set-offset", "shop", "0", "first"],
         &["dance"],
     ] {
         let output = frazil(arguments);

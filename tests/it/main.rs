@@ -7,6 +7,7 @@
 mod cli;
 mod database;
 mod demo;
+mod faults;
 mod kill;
 #[allow(
     dead_code,
@@ -14,6 +15,7 @@ mod kill;
 )]
 mod parts;
 mod readers;
+mod s3;
 mod simulation;
 mod source;
 mod wire;

@@ -109,6 +109,15 @@ impl OwnKafka {
         assert_eq!(Self::script(&self.folder, "start"), self.address);
     }
 
+    /// Where the broker keeps a partition's first records.
+    pub fn log_file(&self, topic: &str, partition: i32) -> PathBuf {
+        let folder = format!("data/{topic}-{partition}");
+        self.folder
+            .path()
+            .join(folder)
+            .join("00000000000000000000.log")
+    }
+
     fn script(folder: &tempfile::TempDir, command: &str) -> String {
         let mut script = Command::new(tests_file("parts/kafka"));
         script.arg(command);

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iceberg::spec::TableMetadata;
+use iceberg::spec::{Snapshot, TableMetadata};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{CommitError, LedgerMove, TableChange};
-use crate::domain::{Ledger, OffsetRange};
-use crate::lake::{Error, Table};
+use crate::domain::{Ledger, OffsetRange, SourcePartition};
+use crate::lake::{Error, Result, Table};
 
 /// Summary property: the ranges of offsets that a snapshot committed. JSON,
 /// `{"version":1,"sources":[{"cluster_id":…,"topic_id":…,"topic":…,"ranges":[[partition,from,to],…]}]}`.
@@ -72,8 +73,8 @@ fn rolled_back(metadata: &TableMetadata, wanted: i64) -> String {
     };
     format!(
         "its ledger was written by snapshot {wanted}, which the current one ({current}) does not \
-         follow: somebody rolled the table back. Roll it forward again, or accept the rollback and \
-         say where to go on reading"
+         follow: somebody rolled the table back. Roll it forward again, or accept the \
+         rollback"
     )
 }
 
@@ -151,4 +152,52 @@ fn ranges(moves: &[LedgerMove], range: fn(&LedgerMove) -> Option<OffsetRange>) -
         })
         .collect();
     Some(json!({"version": SUMMARY_VERSION, "sources": sources}).to_string())
+}
+
+/// The document in a summary property.
+#[derive(Deserialize)]
+struct Told {
+    version: u32,
+    sources: Vec<ToldSource>,
+}
+
+#[derive(Deserialize)]
+struct ToldSource {
+    cluster_id: String,
+    topic_id: String,
+    ranges: Vec<(i32, i64, i64)>,
+}
+
+/// What a snapshot committed, lost ranges among it. `Corrupt` when its summary can't be read.
+pub fn committed_ranges(snapshot: &Snapshot) -> Result<Vec<(SourcePartition, OffsetRange)>> {
+    let summary = &snapshot.summary().additional_properties;
+    let mut found = Vec::new();
+    for property in [OFFSETS_SUMMARY, LOST_SUMMARY] {
+        let Some(text) = summary.get(property) else {
+            continue;
+        };
+        let told = serde_json::from_str::<Told>(text).ok();
+        let told = told.filter(|told| told.version == SUMMARY_VERSION);
+        let told = told.ok_or_else(|| {
+            let id = snapshot.snapshot_id();
+            Error::corrupt(format!("{property} of snapshot {id} can't be read: {text}"))
+        })?;
+        for source in told.sources {
+            found.extend(source.ranges.iter().map(|(partition, from, to)| {
+                let named = SourcePartition {
+                    cluster_id: source.cluster_id.clone(),
+                    topic_id: source.topic_id.clone(),
+                    partition: *partition,
+                };
+                (
+                    named,
+                    OffsetRange {
+                        from: *from,
+                        to: *to,
+                    },
+                )
+            }));
+        }
+    }
+    Ok(found)
 }

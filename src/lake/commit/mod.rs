@@ -186,6 +186,6 @@ pub enum CommitError {
     Failed(#[from] super::Error),
 }
 
-pub use self::ledger::{LOST_SUMMARY, OFFSETS_SUMMARY};
+pub use self::ledger::{LOST_SUMMARY, OFFSETS_SUMMARY, committed_ranges};
 pub(super) use self::metadata::stage;
 pub use self::run::run;

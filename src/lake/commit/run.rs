@@ -92,19 +92,8 @@ async fn delete(store: Store, location: String) -> Result<()> {
     store.delete(&location).await
 }
 
-/// A file that an earlier attempt may have written, with these very bytes.
-async fn write_once(store: Store, file: NewFile) -> Result<()> {
-    match store.write(&file.location, file.bytes.clone()).await {
-        Err(error) if error.kind() == ErrorKind::Conflict => {
-            let found = store.read(&file.location).await?;
-            if found == file.bytes {
-                Ok(())
-            } else {
-                Err(error)
-            }
-        }
-        written => written,
-    }
+async fn write(store: Store, file: NewFile) -> Result<()> {
+    store.write(&file.location, file.bytes).await
 }
 
 impl Run<'_> {
@@ -225,7 +214,7 @@ impl Run<'_> {
         let own = prepared.iter().flat_map(|part| &part.files);
         let writes: Vec<_> = own
             .chain(shared.iter().copied())
-            .map(|file| write_once(self.lake.store.clone(), file.clone()))
+            .map(|file| write(self.lake.store.clone(), file.clone()))
             .collect();
         let _: Vec<()> = futures::stream::iter(writes)
             .buffered(WRITES_AT_ONCE)

@@ -216,8 +216,8 @@ impl Store {
         Ok(self.size(location).await?.is_some())
     }
 
-    /// Writes a file that must not exist yet, durably: `Conflict` when it does. Files above 32 MiB
-    /// go in parts, which object stores don't check for being the first; such names must be unique
+    /// Writes a file that must not exist yet, durably: `Conflict` when it does with other bytes; the
+    /// same bytes again are fine. Files above 32 MiB go in parts, which object stores don't check for being the first; such names must be unique
     /// by themselves, as those of data files are.
     pub async fn write(&self, location: &str, bytes: Bytes) -> Result<()> {
         let (store, _, path) = self.place(location)?;
@@ -230,7 +230,8 @@ impl Store {
             };
             let again = attempt < ATTEMPTS && error.kind() == ErrorKind::Unavailable;
             if error.kind() == ErrorKind::Conflict {
-                // An earlier attempt may have been carried out although it reported failure.
+                // An earlier attempt may have been carried out although it reported failure: one
+                // of ours, or of the client's own below (S3 answers 503 to what it has done).
                 return match self.read(location).await {
                     Ok(found) if found == bytes => Ok(()),
                     _ => Err(error),

@@ -144,8 +144,25 @@ impl Pipeline<'_> {
             .boxed(),
             memory_bytes,
             failures,
+            since: now,
         };
         Ok(())
+    }
+
+    /// A store that hangs refuses nothing: without this the stream would say for minutes that it
+    /// reads.
+    pub(super) fn say_if_slow(&mut self, now: Duration) {
+        let CommitState::Running { since, .. } = &self.commit else {
+            return;
+        };
+        let under_way = now.saturating_sub(*since);
+        if under_way >= self.context.settings.slow_commit {
+            let text = format!(
+                "a commit has been under way for {} s: the object store or the catalog is slow, or away",
+                under_way.as_secs()
+            );
+            self.reporter.set(StreamState::Waiting, Some(text));
+        }
     }
 
     fn try_later(&mut self, work: Work, failures: u32, reason: &str) {
@@ -250,6 +267,7 @@ impl Pipeline<'_> {
         }
         let evolved = tables.events.metadata().current_schema_id()
             != work.tables.events.metadata().current_schema_id();
+        let agrees = self.agrees(&tables.events);
         self.tables = Some(tables);
         if let Err(error) = self.source.publish(&published).await {
             tracing::warn!(stream = context.stream.name, %error, "the group's offsets were not published");
@@ -257,6 +275,8 @@ impl Pipeline<'_> {
         if evolved {
             self.discard("the table's schema was changed by others")
                 .await;
+        } else if !agrees {
+            self.discard("offsets of other partitions were moved").await;
         }
     }
 

@@ -3,6 +3,7 @@
 use super::batch::Batch;
 use super::task::Pipeline;
 use crate::sink::halt::Halt;
+use crate::sink::positions::source_partition;
 use crate::sink::source::{Chunk, SourceEvent};
 use crate::sink::status::StreamState;
 
@@ -126,6 +127,10 @@ impl Pipeline<'_> {
         {
             self.discard("out of range, and what was read before could not be flushed")
                 .await;
+        }
+        if let Some(identity) = &self.identity {
+            let source = source_partition(identity, partition);
+            self.memory.out_of_range.entry(source).or_default();
         }
         if let Some(reading) = self.partitions.get_mut(&partition) {
             *reading = None;

@@ -12,10 +12,10 @@ mod publish;
 mod report;
 mod sync;
 mod task;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -44,8 +44,9 @@ pub(crate) struct Context {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     table: Option<Uuid>,
-    /// Positions that lay above the end of the log, and since when.
-    above_end: BTreeMap<SourcePartition, (Position, Duration)>,
+    /// Partitions whose log did not have the position wanted, until it is known why; and the
+    /// ledger's position then.
+    out_of_range: BTreeMap<SourcePartition, Option<Position>>,
 }
 
 impl Memory {

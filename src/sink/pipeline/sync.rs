@@ -3,19 +3,22 @@
 
 use std::collections::BTreeSet;
 
+use super::Context;
 use super::task::Pipeline;
 use super::task::Reading;
 use crate::declare::stream::Start;
-use crate::domain::{Ledger, OffsetRange, Position};
+use crate::domain::{Ledger, OffsetRange, Position, SourcePartition};
 use crate::lake::commit::LedgerMove;
+use crate::lake::{ErrorKind, Table};
 use crate::sink::halt::Halt;
 use crate::sink::ledger_commit::commit_moves;
 use crate::sink::positions::{
-    Standing, check_identity, knows_topic, source_partition, standing, start_moves, trusted_ledger,
+    check_identity, knows_topic, source_partition, start_moves, trusted_ledger,
 };
 use crate::sink::source::SourceIdentity;
 use crate::sink::status::StreamState;
 use crate::sink::tables::{self, Tables};
+use crate::sink::truncation;
 
 impl Pipeline<'_> {
     /// Whether some partition must be sought, or the tables were never looked at.
@@ -61,11 +64,16 @@ impl Pipeline<'_> {
 
     async fn sync(&mut self) -> Result<(), Halt> {
         let context = self.context;
-        let mut tables = tables::open(&context.lake, &context.stream).await?;
+        let opened = tables::open(&context.lake, &context.stream).await;
+        if matches!(&opened, Err(error) if error.kind() == ErrorKind::Invalid) {
+            // What the tables remember themselves is lifted there too.
+            self.memory.table = None;
+        }
+        let mut tables = opened?;
         self.memory.check_table(&tables.events)?;
         let identity = self.source.identity().await?;
-        let mut ledger = trusted_ledger(&tables.events)?;
-        check_identity(&ledger, &identity)?;
+        let mut ledger = trusted_ledger(&context.stream, &tables.events)?;
+        check_identity(&context.stream, &ledger, &identity)?;
         let wanted: Vec<i32> = self
             .partitions
             .iter()
@@ -127,12 +135,15 @@ impl Pipeline<'_> {
         let moves = start_moves(self.source.as_mut(), identity, ledger, &unknown, start).await?;
         let context = self.context;
         tables.events = commit_moves(&context.lake, &tables.events, moves).await?;
-        *ledger = trusted_ledger(&tables.events)?;
+        *ledger = trusted_ledger(&context.stream, &tables.events)?;
         Ok(())
     }
 
-    /// What retention took before it was read is committed as a named lost range (I6); a position
-    /// above the end of the log stops the stream.
+    /// What retention took before it was read is committed as a named lost range (I6); a log that
+    /// was truncated below a position stops the stream.
+    ///
+    /// Below the end of the log is for the source to judge: a leader that lags behind shows an end
+    /// before the position too, and still has what was committed.
     async fn name_lost_ranges(
         &mut self,
         identity: &SourceIdentity,
@@ -146,37 +157,34 @@ impl Pipeline<'_> {
             let Some(position) = ledger.get(&source) else {
                 continue;
             };
-            self.refuse_known_truncation(&source, position)?;
-            let watermarks = self.source.watermarks(*partition).await?;
-            match standing(position, watermarks.low, watermarks.high) {
-                Standing::Within => {
-                    self.memory.above_end.remove(&source);
-                }
-                Standing::AboveHigh => {
-                    return Err(self.above_end(source, position, watermarks.high));
-                }
-                Standing::BelowLow => moves.push(LedgerMove {
-                    topic: identity.topic.clone(),
-                    expected: Some(position),
-                    to: Position {
-                        next: watermarks.low,
-                        epoch: position.epoch,
-                    },
-                    read: None,
-                    lost: Some(OffsetRange {
-                        from: position.next,
-                        to: watermarks.low,
-                    }),
-                    source,
-                }),
+            let low = self.source.watermarks(*partition).await?.low;
+            if position.next >= low {
+                self.refuse_truncated(&tables.events, source, position)
+                    .await?;
+                continue;
             }
+            self.memory.out_of_range.remove(&source);
+            moves.push(LedgerMove {
+                topic: identity.topic.clone(),
+                expected: Some(position),
+                to: Position {
+                    next: low,
+                    epoch: position.epoch,
+                },
+                read: None,
+                lost: Some(OffsetRange {
+                    from: position.next,
+                    to: low,
+                }),
+                source,
+            });
         }
         if moves.is_empty() {
             return Ok(());
         }
         let context = self.context;
         tables.events = commit_moves(&context.lake, &tables.events, moves.clone()).await?;
-        *ledger = trusted_ledger(&tables.events)?;
+        *ledger = trusted_ledger(&context.stream, &tables.events)?;
         for lost in moves {
             let Some(range) = lost.lost else { continue };
             let text = format!(
@@ -195,47 +203,34 @@ impl Pipeline<'_> {
         Ok(())
     }
 
-    /// Once a log was found truncated below a position, time must not heal it: it grows past the
-    /// position again, with other records.
-    fn refuse_known_truncation(
-        &self,
-        source: &crate::domain::SourcePartition,
+    /// The source did not have a position that retention has not taken: its log was truncated.
+    /// That is noted in the table first, for the log grows past the position again and a process
+    /// that starts later would see nothing wrong.
+    async fn refuse_truncated(
+        &mut self,
+        events: &Table,
+        source: SourcePartition,
         position: Position,
     ) -> Result<(), Halt> {
-        let patience = self.context.settings.truncation_patience;
-        match self.memory.above_end.get(source) {
-            Some((known, since)) if *known == position && self.now() - *since >= patience => {
-                Err(truncated(source, position))
+        let Context { lake, stream, .. } = self.context;
+        let noted = truncation::is_noted(events, &source, position);
+        let refused = match self.memory.out_of_range.get_mut(&source) {
+            // Someone has moved the offset since.
+            Some(Some(known)) if *known != position => false,
+            Some(known) => {
+                *known = Some(position);
+                true
             }
-            _ => Ok(()),
+            None => false,
+        };
+        if refused && !noted {
+            truncation::note(lake, events, &source, position).await?;
         }
+        self.memory.out_of_range.remove(&source);
+        if !refused && !noted {
+            return Ok(());
+        }
+        let topic = &stream.topic;
+        Err(truncation::halt(&stream.name, topic, &source, position))
     }
-
-    fn above_end(
-        &mut self,
-        source: crate::domain::SourcePartition,
-        position: Position,
-        high: i64,
-    ) -> Halt {
-        let now = self.now();
-        let seen = self.memory.above_end.entry(source.clone());
-        let (known, since) = seen.or_insert((position, now));
-        if *known != position {
-            (*known, *since) = (position, now);
-        }
-        if now.saturating_sub(*since) >= self.context.settings.truncation_patience {
-            return truncated(&source, position);
-        }
-        Halt::Again(format!(
-            "{source} ends at {high}, before the committed position {}; waiting whether its leader catches up",
-            position.next
-        ))
-    }
-}
-
-fn truncated(source: &crate::domain::SourcePartition, position: Position) -> Halt {
-    Halt::Stopped(format!(
-        "the log of {source} ends before the committed position {}: it was truncated (an unclean leader election, or a restored broker), so records above that point are others than those in the table; decide from where to read and set the offset anew",
-        position.next
-    ))
 }

@@ -46,6 +46,7 @@ pub(super) enum CommitState {
         future: BoxFuture<'static, (Work, Outcome)>,
         memory_bytes: usize,
         failures: u32,
+        since: Duration,
     },
 }
 
@@ -78,6 +79,8 @@ pub(super) struct Pipeline<'a> {
     pub(super) file_failures: u32,
     pub(super) paused: bool,
     pub(super) last_landed: Duration,
+    /// The event table's metadata file that was last found to be as this sink left it.
+    pub(super) looked_at: Option<String>,
     report_due: Duration,
 }
 
@@ -104,6 +107,7 @@ impl<'a> Pipeline<'a> {
             file_failures: 0,
             paused: false,
             last_landed: now,
+            looked_at: None,
             report_due: now,
         }
     }
@@ -228,6 +232,8 @@ impl<'a> Pipeline<'a> {
             return;
         }
         self.report_due = now + self.context.settings.status_interval;
+        self.look_at_table().await;
+        self.say_if_slow(now);
         let mut views = Vec::new();
         for (partition, reading) in &self.partitions {
             let Some(reading) = reading else { continue };

@@ -6,7 +6,7 @@ mod catalog_cases;
 mod control_cases;
 mod layout;
 mod outage;
-mod proxy;
+pub mod proxy;
 mod versions;
 
 /// Makes each case a test of each backend.

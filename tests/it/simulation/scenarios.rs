@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use frazil::declare::stream::Start;
 use frazil::lake::control::StreamStatus;
+use frazil::sink::operator::{Removed, accept_rollback, accept_table};
 use frazil::sink::source::{Connector, Source};
 use frazil::sink::{accept_topic, set_offsets};
 use tokio_util::sync::CancellationToken;
@@ -275,6 +276,11 @@ fn a_truncated_log_stops_the_stream_for_good() {
         scene.produce(50);
         scene.wait(120).await;
         scene.says("stopped", "was truncated").await;
+        // Nor does a process forget it that starts only now.
+        sink.stop().await;
+        let sink = scene.start("second");
+        scene.wait(120).await;
+        scene.says("stopped", "was truncated").await;
         assert_eq!(scene.rows().await, 40);
 
         let lake = scene.world.clear_lake();
@@ -289,7 +295,7 @@ fn a_truncated_log_stops_the_stream_for_good() {
 }
 
 #[test]
-fn a_dropped_table_stops_the_stream_until_it_is_restarted() {
+fn a_dropped_table_stops_the_stream_until_it_is_accepted() {
     quiet(async |scene| {
         scene.produce(20);
         let sink = scene.start("first");
@@ -300,7 +306,12 @@ fn a_dropped_table_stops_the_stream_until_it_is_restarted() {
         scene.says("stopped", "was dropped").await;
         sink.stop().await;
         let again = scene.start("second");
-        scene.wait(20).await;
+        scene.wait(120).await;
+        scene.says("stopped", "was dropped").await;
+
+        let lake = scene.world.clear_lake();
+        accept_table(&lake, &scene.world.stream).await.unwrap();
+        scene.wait(60).await;
         assert_eq!(
             scene.rows().await,
             50,
@@ -334,6 +345,20 @@ fn a_table_rolled_back_stops_the_stream() {
         scene.produce(20);
         scene.wait(60).await;
         scene.says("stopped", "rolled the table back").await;
+
+        let lake = scene.world.clear_lake();
+        let stream = &scene.world.stream;
+        let moved = accept_rollback(&lake, stream, Removed::ReadAgain).await;
+        let moved: Vec<(i64, i64)> = moved
+            .unwrap()
+            .iter()
+            .map(|(_, from, to)| (from.next, to.next))
+            .collect();
+        assert_eq!(moved, [(40, 20), (40, 20)]);
+        scene.wait(60).await;
+        assert_eq!(scene.rows().await, 120, "each record once more");
+        let again = accept_rollback(&lake, stream, Removed::ReadAgain).await;
+        assert!(again.is_err(), "there is nothing to accept any more");
         sink.stop().await;
     });
 }

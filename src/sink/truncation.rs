@@ -1,0 +1,80 @@
+//! A log that ends before what was committed from it: the stream stops, and stays stopped through
+//! restarts, until someone moves the offset. Time must not heal it: the log grows past the
+//! position again, with other records.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Position, SourcePartition};
+use crate::lake::commit::{FileChange, TableChange};
+use crate::lake::{Lake, Table};
+use crate::sink::halt::Halt;
+use crate::sink::ledger_commit::commit_change;
+
+const PREFIX: &str = "frazil.truncated.";
+const VERSION: u32 = 1;
+
+/// What the event table's property holds: the position that the log fell short of. It counts only
+/// while the ledger stands at this very position.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    version: u32,
+    next: i64,
+    epoch: i64,
+}
+
+/// The event table's property that remembers the truncation of this partition.
+pub(crate) fn property(source: &SourcePartition) -> String {
+    format!(
+        "{PREFIX}{}.{}.{}",
+        source.cluster_id, source.topic_id, source.partition
+    )
+}
+
+/// Whether the table remembers that the log fell short of this position. A note that can't be read
+/// is taken for one.
+pub(crate) fn is_noted(events: &Table, source: &SourcePartition, position: Position) -> bool {
+    let Some(text) = events.metadata().properties().get(&property(source)) else {
+        return false;
+    };
+    match serde_json::from_str::<Note>(text) {
+        Ok(note) if note.version == VERSION => {
+            (note.next, note.epoch) == (position.next, position.epoch)
+        }
+        _ => true,
+    }
+}
+
+/// Notes it in the table, before anybody is told.
+pub(crate) async fn note(
+    lake: &Lake,
+    events: &Table,
+    source: &SourcePartition,
+    position: Position,
+) -> Result<(), Halt> {
+    let note = Note {
+        version: VERSION,
+        next: position.next,
+        epoch: position.epoch,
+    };
+    let text = serde_json::to_string(&note).expect("numbers always serialise");
+    let change = TableChange {
+        set_properties: [(property(source), text)].into(),
+        expected_uuid: Some(events.metadata().uuid()),
+        ..TableChange::new(events.name().clone(), FileChange::Nothing)
+    };
+    commit_change(lake, change).await.map(drop)
+}
+
+/// What a person is told.
+pub(crate) fn halt(
+    stream: &str,
+    topic: &str,
+    source: &SourcePartition,
+    position: Position,
+) -> Halt {
+    let (partition, next) = (source.partition, position.next);
+    Halt::Stopped(format!(
+        "the log of {topic}[{partition}] (topic id {}) ended before the committed position {next}: it was truncated (an unclean leader election, or a restored broker), so what it holds there now are other records than those in the table. Compare the two, then say where to go on: `frazil stream set-offset {stream} {partition} OFFSET` ({next} leaves the table as it is and skips what is new below)",
+        source.topic_id
+    ))
+}

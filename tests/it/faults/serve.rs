@@ -1,0 +1,103 @@
+//! `frazil serve --roles sink` as a process, to be killed and asked over HTTP.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+pub struct Serve {
+    child: Child,
+    config: PathBuf,
+    log: PathBuf,
+}
+
+impl Serve {
+    pub fn start(config: &Path, log: &Path) -> Self {
+        Self {
+            child: spawn(config, log),
+            config: config.to_owned(),
+            log: log.to_owned(),
+        }
+    }
+
+    /// SIGKILL. A process that ended by itself before is a failure.
+    pub fn kill(&mut self) {
+        self.must_live();
+        self.child.kill().expect("SIGKILL");
+        self.child.wait().expect("reaped");
+    }
+
+    pub fn restart(&mut self) {
+        self.child = spawn(&self.config, &self.log);
+    }
+
+    /// STOP freezes the process, CONT lets it go on.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{signal}"), &self.child.id().to_string()])
+            .status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    pub fn must_live(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("the child's state") {
+            panic!(
+                "frazil serve ended by itself with {status}:\n{}",
+                self.log_tail()
+            );
+        }
+    }
+
+    pub fn log_tail(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    /// What `/ready` answers, status line and all; None while it doesn't listen.
+    pub fn ready(&self) -> Option<String> {
+        let log = fs::read_to_string(&self.log).ok()?;
+        let line = log
+            .lines()
+            .rev()
+            .find(|line| line.contains("health and metrics"))?;
+        let (_, address) = line.split_once("address=")?;
+        let address: String = address
+            .chars()
+            .take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':'))
+            .collect();
+        let mut http = TcpStream::connect(address).ok()?;
+        http.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+        http.write_all(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .ok()?;
+        let mut answer = String::new();
+        http.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+}
+
+fn spawn(config: &Path, log: &Path) -> Child {
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log)
+        .expect("a log");
+    Command::new(env!("CARGO_BIN_EXE_frazil"))
+        .args(["serve", "--roles", "sink", "--config"])
+        .arg(config)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().expect("one more handle"))
+        .stderr(file)
+        .spawn()
+        .expect("frazil serve starts")
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,122 @@
+//! Topics of the tests' own, and what is done to them.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// One topic on one cluster.
+#[derive(Clone, Debug)]
+pub struct Topic {
+    pub brokers: String,
+    pub name: String,
+    pub partitions: i32,
+}
+
+impl Topic {
+    pub async fn make(brokers: &str, partitions: i32) -> Self {
+        let topic = Self {
+            brokers: brokers.to_owned(),
+            name: format!("t_{}", uuid::Uuid::new_v4().simple()),
+            partitions,
+        };
+        topic.create().await;
+        topic
+    }
+
+    pub fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers);
+        config
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.config().create().expect("an admin client")
+    }
+
+    pub async fn create(&self) {
+        let new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1))
+            .set("retention.ms", "-1")
+            .set("max.message.bytes", "16777216");
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = self.admin().create_topics(&[new], &options).await;
+        made.expect("Kafka answers")[0]
+            .as_ref()
+            .expect("the topic is made");
+    }
+
+    pub async fn delete(&self) {
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let deleted = self.admin().delete_topics(&[&self.name], &options).await;
+        deleted.expect("Kafka answers")[0]
+            .as_ref()
+            .expect("the topic is deleted");
+    }
+
+    /// What retention does: records of the partition below this offset go.
+    pub async fn expire(&self, partition: i32, below: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.name, partition, Offset::Offset(below))
+            .expect("an offset");
+        let expired = self.admin().delete_records(&list, &AdminOptions::new());
+        let expired = expired.await.expect("Kafka answers");
+        expired.elements()[0].error().expect("records go");
+    }
+
+    /// A producer whose acknowledged records are there once.
+    pub fn producer(&self) -> ThreadedProducer<DefaultProducerContext> {
+        self.config()
+            .set("enable.idempotence", "true")
+            .set("message.max.bytes", "16777216")
+            .set("reconnect.backoff.max.ms", "500")
+            .create()
+            .expect("a producer")
+    }
+
+    /// Records `{"n":…}` to one partition, acknowledged.
+    pub fn produce(&self, partition: i32, numbers: std::ops::Range<i64>) {
+        let producer = self.producer();
+        for n in numbers {
+            send(&producer, self, partition, event(n).as_bytes());
+        }
+        producer.flush(PATIENCE).expect("all delivered");
+    }
+
+    /// Low and high of each partition.
+    pub fn ends(&self) -> Vec<(i64, i64)> {
+        let consumer: BaseConsumer = self.config().create().expect("a consumer");
+        let ends = (0..self.partitions).map(|partition| {
+            consumer
+                .fetch_watermarks(&self.name, partition, PATIENCE)
+                .expect("watermarks")
+        });
+        ends.collect()
+    }
+}
+
+/// What the tests' stream declares.
+pub fn event(n: i64) -> String {
+    format!(r#"{{"n":{n},"text":"number {n}"}}"#)
+}
+
+/// Waits while the producer's queue is full.
+pub fn send(
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    topic: &Topic,
+    partition: i32,
+    payload: &[u8],
+) {
+    let mut record = BaseRecord::<(), [u8]>::to(&topic.name)
+        .partition(partition)
+        .payload(payload);
+    while let Err((error, returned)) = producer.send(record) {
+        assert!(error.to_string().contains("QueueFull"), "{error}");
+        std::thread::sleep(Duration::from_millis(10));
+        record = returned;
+    }
+}
