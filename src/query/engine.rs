@@ -21,7 +21,7 @@ use super::session::{Session, SessionOptions};
 use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
-use super::{QueryError, QueryErrorKind, bounded};
+use super::{QueryError, QueryErrorKind, bounded, exact};
 use crate::lake::Lake;
 
 /// Limits of an engine. Every one has a default that holds on a small machine.
@@ -208,5 +208,6 @@ fn template(
         .with_default_features()
         .build();
     bounded::hold(&mut state)?;
+    exact::install(&mut state)?;
     Ok(state)
 }

@@ -9,6 +9,7 @@ mod dialect;
 mod engine;
 mod error;
 mod error_map;
+mod exact;
 mod functions;
 mod guard;
 mod log;
