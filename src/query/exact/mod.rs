@@ -32,17 +32,17 @@ use super::{QueryError, QueryErrorKind};
 use arithmetic::{Checked, Op};
 use convert::Convert;
 
-/// Makes a session's numbers exact. The rule must come after type coercion.
+/// Puts exact aggregates in the place of DataFusion's.
 pub(super) fn install(state: &mut SessionState) -> Result<()> {
     if let Ok(sum) = state.udaf("sum") {
         state.register_udaf(Arc::new(AggregateUDF::from(sum::ExactSum::new(sum))))?;
     }
-    state.add_analyzer_rule(Arc::new(Exact));
     Ok(())
 }
 
+/// Must come after type coercion.
 #[derive(Debug)]
-struct Exact;
+pub(super) struct Exact;
 
 impl AnalyzerRule for Exact {
     fn name(&self) -> &str {

@@ -1,9 +1,10 @@
 //! `sum` that never wraps: `sum(bigint)` is numeric as in Postgres, of smaller integers bigint.
 //!
-//! Measured over 100 million bigints in a debug build of ours and DataFusion's optimised kernels:
-//! see the test `speed` in `total`. Integers are summed as they come, in 128 bits, which no number
-//! of rows can fill; casting each row to decimal for DataFusion's own sum costs a copy of the
-//! column, and a checked sum in 64 bits would refuse what Postgres answers.
+//! Integers are added up in 128 bits, which no number of rows can fill. The loops alone, optimised,
+//! over 33 million bigints in one group and in a thousand: 64 bits that wrap (DataFusion's) 16 and
+//! 50 ms, 64 bits checked 32 and 66, these 37 and 121, each row cast to decimal for DataFusion's
+//! own sum 77 and 123. Checked 64 bits are hardly faster than these and would refuse what Postgres
+//! answers; a scan costs more than all of them.
 
 use std::sync::Arc;
 
