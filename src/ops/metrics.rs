@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -17,6 +17,8 @@ pub enum FigureKind {
     /// Shown with `_total` at its end.
     Counter,
     Gauge,
+    /// Counts of observations up to bounds.
+    Histogram,
 }
 
 /// One figure at one moment. All of one name must have the same kind, help and label names.
@@ -27,7 +29,11 @@ pub struct Figure {
     pub help: &'static str,
     pub kind: FigureKind,
     pub labels: Vec<(&'static str, String)>,
+    /// Of a histogram the sum of all that was observed.
     pub value: f64,
+    /// Of a histogram: how many lie up to each bound but above the one before; the last bound is
+    /// `f64::MAX`.
+    pub buckets: Vec<(f64, u64)>,
 }
 
 impl Figure {
@@ -39,6 +45,18 @@ impl Figure {
         Self::new(name, help, FigureKind::Gauge, value)
     }
 
+    pub fn histogram(
+        name: &'static str,
+        help: &'static str,
+        buckets: Vec<(f64, u64)>,
+        sum: f64,
+    ) -> Self {
+        Self {
+            buckets,
+            ..Self::new(name, help, FigureKind::Histogram, sum)
+        }
+    }
+
     fn new(name: &'static str, help: &'static str, kind: FigureKind, value: f64) -> Self {
         Self {
             name,
@@ -46,6 +64,7 @@ impl Figure {
             kind,
             labels: Vec::new(),
             value,
+            buckets: Vec::new(),
         }
     }
 
@@ -77,6 +96,7 @@ impl Collector for Source {
             let kind = match first.kind {
                 FigureKind::Counter => MetricType::Counter,
                 FigureKind::Gauge => MetricType::Gauge,
+                FigureKind::Histogram => MetricType::Histogram,
             };
             let mut encoder = encoder.encode_descriptor(first.name, first.help, None, kind)?;
             if let ([figure], true) = (family, first.labels.is_empty()) {
@@ -96,10 +116,14 @@ impl Collector for Source {
     }
 }
 
-fn write(figure: &Figure, encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+fn write(figure: &Figure, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
     match figure.kind {
         FigureKind::Counter => ConstCounter::new(figure.value).encode(encoder),
         FigureKind::Gauge => ConstGauge::new(figure.value).encode(encoder),
+        FigureKind::Histogram => {
+            let count = figure.buckets.iter().map(|(_, count)| count).sum();
+            encoder.encode_histogram::<NoLabelSet>(figure.value, count, &figure.buckets, None)
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::prelude::SessionConfig;
@@ -23,7 +25,7 @@ use super::session::{Session, SessionOptions};
 use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
-use super::{QueryError, QueryErrorKind, bounded, doubles};
+use super::{QueryError, QueryErrorKind, bounded, doubles, exact, literals, window, zone};
 use crate::lake::Lake;
 
 /// Limits of an engine. Every one has a default that holds on a small machine.
@@ -217,10 +219,16 @@ fn template(
         .with_default_features()
         .with_analyzer_rules(vec![
             Arc::new(ResolveGroupingFunction::new()),
+            Arc::new(literals::Literals),
             Arc::new(doubles::Doubles),
             Arc::new(TypeCoercion::new()),
+            Arc::new(zone::InZone),
+            Arc::new(exact::Exact),
+            Arc::new(window::Windows(Arc::clone(&environment.memory_pool))),
         ])
         .build();
     bounded::hold(&mut state)?;
+    exact::install(&mut state)?;
+    state.register_udf(Arc::new(ScalarUDF::from(zone::TimeZone::default())))?;
     Ok(state)
 }

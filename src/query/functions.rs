@@ -12,7 +12,7 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, TableSource};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
-use super::{QueryError, QueryErrorKind};
+use super::{QueryError, QueryErrorKind, exact};
 
 pub(super) fn table_function(
     state: &SessionState,
@@ -51,5 +51,6 @@ pub(super) fn constant_in(
         .build();
     let simplifier = ExprSimplifier::new(context);
     let expr = simplifier.coerce(expr, &DFSchema::empty())?;
+    let expr = exact::expression(expr, &DFSchema::empty())?.data;
     simplifier.simplify(expr)
 }

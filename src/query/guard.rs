@@ -25,6 +25,7 @@ use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 use super::error_map::cancelled;
+use super::kept;
 
 /// Set once a query is to stop.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +49,7 @@ pub(super) fn guard(
     plan.transform_up(|node| {
         let node = match node.downcast_ref::<NestedLoopJoinExec>() {
             Some(join) => nested_loop(join, flag)?,
-            None => node,
+            None => kept::counted(&node)?.unwrap_or(node),
         };
         Ok(if makes_many_rows(&node) {
             Transformed::yes(Arc::new(CooperativeExec::new(node)) as _)

@@ -23,6 +23,7 @@ use datafusion::sql::sqlparser::ast;
 use super::catalog::{CATALOG_NAME, LakeCatalog, Loader};
 use super::pin::Pin;
 use super::travel::TimeTravel;
+use super::zone::Types;
 use super::{QueryError, QueryErrorKind};
 use crate::domain::TableName;
 
@@ -49,7 +50,11 @@ pub(super) async fn plan(
         now: state.execution_props().query_execution_start_time,
     }) as Arc<dyn RelationPlanner>];
     relation_planners.extend(state.relation_planners().iter().cloned());
+    let zone = state.config_options().execution.time_zone.as_deref();
     let context = StatementContext {
+        types: Arc::new(Types {
+            zone: zone.unwrap_or("UTC").into(),
+        }),
         state,
         tables,
         relation_planners,
@@ -102,6 +107,7 @@ fn parser_options(state: &SessionState) -> ParserOptions {
 /// What DataFusion's planner may see: the loaded tables, and the session's functions.
 struct StatementContext<'a> {
     state: &'a SessionState,
+    types: Arc<dyn TypePlanner>,
     tables: HashMap<TableReference, Arc<dyn TableSource>>,
     relation_planners: Vec<Arc<dyn RelationPlanner>>,
 }
@@ -148,7 +154,7 @@ impl ContextProvider for StatementContext<'_> {
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
-        None
+        Some(Arc::clone(&self.types))
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {

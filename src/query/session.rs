@@ -15,7 +15,7 @@ use super::engine::Engine;
 use super::pin::Pin;
 use super::resolve;
 use super::stream::{self, RowStream};
-use super::{QueryError, QueryErrorKind, refuse};
+use super::{QueryError, QueryErrorKind, refuse, zone};
 use crate::domain::TableName;
 
 /// What a session may do.
@@ -118,12 +118,7 @@ impl Session {
 
     /// The time zone in which times without one are read, `UTC` or an IANA name.
     pub fn set_time_zone(&self, zone: &str) -> Result<(), QueryError> {
-        zone.parse::<arrow::array::timezone::Tz>().map_err(|_| {
-            QueryError::new(
-                QueryErrorKind::InvalidParameter,
-                format!("time zone \"{zone}\" not recognized"),
-            )
-        })?;
+        zone::named(zone)?;
         let state = self.context.state_ref();
         let mut state = state.write();
         state.config_mut().options_mut().execution.time_zone = Some(zone.to_owned());
@@ -240,8 +235,8 @@ impl Session {
     }
 }
 
-/// What DataFusion would not plan though it is a plain read: `COPY … TO STDOUT` becomes the query
-/// behind it, `FETCH FIRST` becomes LIMIT.
+/// What DataFusion would not plan though it is a plain read, or plan wrongly: `COPY … TO STDOUT`
+/// becomes the query behind it, `FETCH FIRST` becomes LIMIT, `AT TIME ZONE` a function.
 fn readable(statement: ast::Statement) -> ast::Statement {
     let mut statement = match statement {
         ast::Statement::Copy { source, .. } => match source {
@@ -253,7 +248,7 @@ fn readable(statement: ast::Statement) -> ast::Statement {
         },
         other => other,
     };
-    let _: ControlFlow<()> = ast::VisitMut::visit(&mut statement, &mut FetchToLimit);
+    let _: ControlFlow<()> = ast::VisitMut::visit(&mut statement, &mut Respell);
     statement
 }
 
@@ -271,10 +266,15 @@ fn select_columns(table: ast::ObjectName, columns: Vec<ast::Ident>) -> ast::Stat
     }
 }
 
-struct FetchToLimit;
+struct Respell;
 
-impl ast::VisitorMut for FetchToLimit {
+impl ast::VisitorMut for Respell {
     type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
+        zone::as_function(expr);
+        ControlFlow::Continue(())
+    }
 
     fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<()> {
         let plain = query

@@ -9,6 +9,7 @@ use crate::ops::{Figure, FigureSource};
 use crate::query::QueryFigures;
 use crate::sink::SinkMetrics;
 use crate::upkeep::Totals;
+use crate::wire::WireFigures;
 
 /// All figures of a process.
 pub(super) fn sources(shared: &Shared, roster: Roster, samples: &Samples) -> Vec<FigureSource> {
@@ -45,7 +46,9 @@ pub(super) fn sources(shared: &Shared, roster: Roster, samples: &Samples) -> Vec
     let upkeep: FigureSource = Arc::new(move || upkeep(&totals));
     let engine = Arc::clone(&shared.engine);
     let queries: FigureSource = Arc::new(move || queries(engine.figures()));
-    vec![process, sinks, upkeep, queries, samples.source()]
+    let wire = Arc::clone(&shared.wire);
+    let wire: FigureSource = Arc::new(move || wires(wire.figures()));
+    vec![process, sinks, upkeep, queries, wire, samples.source()]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
@@ -63,6 +66,50 @@ fn queries(figures: QueryFigures) -> Vec<Figure> {
             figures.memory_bytes as f64,
         ),
     ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn wires(figures: WireFigures) -> Vec<Figure> {
+    let mut all = vec![
+        Figure::gauge(
+            "wire_connections",
+            "Clients that are logged in",
+            figures.connections as f64,
+        ),
+        Figure::counter("wire_sessions", "Logins", figures.sessions as f64),
+        Figure::counter(
+            "wire_rows_sent",
+            "Rows sent to clients",
+            figures.rows as f64,
+        ),
+        Figure::counter(
+            "wire_bytes_sent",
+            "Bytes sent to clients",
+            figures.bytes as f64,
+        ),
+        Figure::histogram(
+            "wire_statement_seconds",
+            "Time that statements took, rows sent included",
+            figures.durations,
+            figures.duration_seconds,
+        ),
+    ];
+    all.extend(figures.refused.into_iter().map(|(sqlstate, count)| {
+        let help = "Clients that were not let in, by SQLSTATE: 28P01 is a wrong password";
+        Figure::counter("wire_sessions_refused", help, count as f64).label("sqlstate", sqlstate)
+    }));
+    all.extend(
+        figures
+            .statements
+            .into_iter()
+            .map(|((kind, class), count)| {
+                let help = "Statements ended, by kind and class of SQLSTATE: 00 is success";
+                Figure::counter("wire_statements", help, count as f64)
+                    .label("kind", kind)
+                    .label("class", class)
+            }),
+    );
+    all
 }
 
 /// Counters stay exact up to 2^53, which is enough for any process's life.

@@ -26,6 +26,7 @@ use crate::query::Engine;
 use crate::sink::SinkMetrics;
 use crate::sink::source::embedded::EmbeddedLog;
 use crate::upkeep;
+use crate::wire::WireMetrics;
 
 /// What the services of a process share.
 #[derive(Clone, Debug)]
@@ -41,6 +42,7 @@ pub struct Shared {
     /// One for each stream, in their order.
     pub sinks: Arc<Vec<Arc<SinkMetrics>>>,
     pub upkeep: Arc<upkeep::Totals>,
+    pub wire: Arc<WireMetrics>,
 }
 
 /// A process on its way up, and then running.
@@ -82,6 +84,7 @@ impl Process {
                 holder,
                 sinks: Arc::new(sinks),
                 upkeep: Arc::default(),
+                wire: Arc::default(),
             },
             supervisor: Supervisor::default(),
             front: runtimes.front().clone(),

@@ -11,7 +11,10 @@ use crate::wire::{self, Server, User, WireOptions};
 
 /// Listens at once; the service drains it when it is told to stop.
 pub(super) async fn start(shared: &Shared) -> Result<(Server, CancellationToken), OpenError> {
-    let options = options(&shared.config.wire)?;
+    let options = WireOptions {
+        metrics: shared.wire.clone(),
+        ..options(&shared.config.wire)?
+    };
     if options.users.is_empty() {
         tracing::warn!(
             "no [[wire.users]] in the configuration: nobody can log in; frazil passwd makes a \

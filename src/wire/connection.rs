@@ -2,6 +2,7 @@
 //! Must never hold more than one message of input and one chunk of output beyond the limits here.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -11,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::frame::{self, FrameError, Frontend, Opening};
+use super::metrics::WireMetrics;
 use super::sqlstate::WireError;
 
 /// A byte stream to a client: plain TCP, or later one wrapped in TLS.
@@ -76,10 +78,11 @@ pub struct Connection {
     input: BytesMut,
     output: BytesMut,
     input_limit: usize,
+    pub metrics: Arc<WireMetrics>,
 }
 
 impl Connection {
-    pub fn new(socket: Box<dyn Socket>) -> Self {
+    pub fn new(socket: Box<dyn Socket>, metrics: Arc<WireMetrics>) -> Self {
         let (reader, writer) = tokio::io::split(socket);
         Self {
             reader,
@@ -87,6 +90,7 @@ impl Connection {
             input: BytesMut::new(),
             output: BytesMut::new(),
             input_limit: frame::STARTUP_LIMIT_BYTES,
+            metrics,
         }
     }
 
@@ -156,7 +160,9 @@ impl Connection {
 
     pub async fn flush(&mut self) -> Result<(), Lost> {
         if !self.output.is_empty() {
+            let length = self.output.len();
             self.writer.write_all_buf(&mut self.output).await?;
+            self.metrics.bytes(length);
         }
         if self.output.capacity() > 4 * OUTPUT_CHUNK_BYTES {
             self.output = BytesMut::new();
@@ -215,8 +221,9 @@ impl Connection {
                     return Err(Interrupt::TimedOut);
                 }
                 written = self.writer.write_buf(&mut self.output) => {
-                    if !matches!(written, Ok(1..)) {
-                        return Err(Interrupt::ClientGone);
+                    match written {
+                        Ok(count @ 1..) => self.metrics.bytes(count),
+                        _ => return Err(Interrupt::ClientGone),
                     }
                 }
                 read = self.reader.read_buf(&mut self.input), if reads => {

@@ -8,6 +8,7 @@ use pgwire::messages::extendedquery::{
     BindComplete, CloseComplete, ParseComplete, PortalSuspended,
 };
 use pgwire::messages::response::EmptyQueryResponse;
+use tokio::time::Instant;
 
 use super::connection::Limits;
 use super::frame::{Bind, Target};
@@ -121,9 +122,14 @@ impl Session<'_> {
             .remove(name)
             .expect("it was looked up just now");
         self.begin_implicit();
+        let (first, started) = (matches!(portal.state, State::Ready), Instant::now());
         let limits = self.start();
         let done = self.advance(name, &mut portal, max_rows, &limits).await;
         self.stop();
+        // A portal that is read in parts is one statement.
+        if first || done.is_err() {
+            self.count(portal.prepared.statement.as_ref(), started, &done);
+        }
         if done.is_err() {
             portal.state = State::Done;
         }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::cancel::Registry;
 use super::catalog::CatalogCache;
 use super::connection::Connection;
+use super::metrics::WireMetrics;
 use super::scram::Verifier;
 use super::{session, startup};
 use crate::query::{Access, Engine};
@@ -46,6 +47,8 @@ pub struct WireOptions {
     pub startup_timeout: Duration,
     /// How long statements that run may go on when the listener ends.
     pub drain_timeout: Duration,
+    /// Where it counts; shared with whoever shows the figures.
+    pub metrics: Arc<WireMetrics>,
 }
 
 impl Default for WireOptions {
@@ -58,6 +61,7 @@ impl Default for WireOptions {
             statement_timeout: None,
             startup_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
+            metrics: Arc::default(),
         }
     }
 }
@@ -86,7 +90,6 @@ pub(super) struct Shared {
     pub catalog: Arc<CatalogCache>,
     /// Seeds the salts of unknown users; made anew with the process.
     pub secret: [u8; 32],
-    pub live: AtomicUsize,
     /// The listener ends: idle sessions go, running ones after their statement.
     pub draining: CancellationToken,
     /// The drain's time is over: running statements are stopped.
@@ -147,7 +150,6 @@ pub async fn serve(
         cancels: Arc::new(Registry::default()),
         catalog: Arc::new(CatalogCache::new(&options)),
         secret,
-        live: AtomicUsize::new(0),
         draining: cancel,
         stopping: CancellationToken::new(),
         engine,
@@ -221,12 +223,12 @@ impl Shared {
     /// A place among `max_connections`; None when all are taken.
     pub fn place(&self) -> Option<Place<'_>> {
         let most = self.options.max_connections;
-        self.live
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |live| {
-                (live < most).then_some(live + 1)
-            })
-            .ok()
-            .map(|_| Place(&self.live))
+        let live = &self.options.metrics.live;
+        live.fetch_update(Ordering::AcqRel, Ordering::Acquire, |live| {
+            (live < most).then_some(live + 1)
+        })
+        .ok()
+        .map(|_| Place(live))
     }
 }
 
@@ -240,7 +242,7 @@ async fn serve_socket(socket: TcpStream, shared: Arc<Shared>) {
     // Messages are small and come in turns: waiting to fill a packet would only add delay.
     let _ = socket.set_nodelay(true);
     let peer = socket.peer_addr().ok();
-    let mut connection = Connection::new(Box::new(socket));
+    let mut connection = Connection::new(Box::new(socket), Arc::clone(&shared.options.metrics));
     let limit = shared.options.startup_timeout;
     let started = tokio::select! {
         () = shared.draining.cancelled() => None,

@@ -15,6 +15,7 @@ mod encode;
 mod extended;
 mod frame;
 mod listener;
+mod metrics;
 mod names;
 mod params;
 mod portal;
@@ -31,3 +32,4 @@ mod transaction;
 mod utility;
 
 pub use listener::{Server, StartError, User, WireOptions, serve};
+pub use metrics::{WireFigures, WireMetrics};

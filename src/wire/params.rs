@@ -1,7 +1,6 @@
 //! Parameters: from the client's bytes, text or binary, to values of the plan.
 //! Must never guess: a value that is not of its type is an error, 22P02 or 22P03.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, StringArray, types::IntervalMonthDayNano};
@@ -12,6 +11,7 @@ use datafusion::common::ScalarValue;
 
 use super::encode::{Format, of_type, oid, to_arrow};
 use super::sqlstate::{Result, WireError};
+use crate::query::time_text::with_seconds;
 
 /// A format code, `08P01` for one that doesn't exist.
 pub fn format(code: i16) -> Result<Format> {
@@ -155,23 +155,6 @@ fn integer<T: std::str::FromStr<Err = std::num::ParseIntError>>(
             ),
             _ => invalid_text(type_oid, text),
         })
-}
-
-/// A time without seconds gets them: Postgres takes `2026-07-01 14:00`, Arrow doesn't.
-fn with_seconds(text: &str) -> Cow<'_, str> {
-    let bytes = text.as_bytes();
-    let is_short = bytes.len() >= 16
-        && text.is_ascii()
-        && matches!(bytes[10], b' ' | b'T' | b't')
-        && bytes[13] == b':'
-        && bytes[14].is_ascii_digit()
-        && bytes[15].is_ascii_digit()
-        && bytes.get(16) != Some(&b':');
-    if is_short {
-        Cow::Owned(format!("{}:00{}", &text[..16], &text[16..]))
-    } else {
-        Cow::Borrowed(text)
-    }
 }
 
 /// Arrow's own reading of a text.

@@ -63,6 +63,20 @@ impl Rows {
         form: &Form,
         max: usize,
     ) -> Result<(u64, bool)> {
+        let before = self.sent;
+        let done = self.write(connection, limits, style, form, max).await;
+        connection.metrics.rows(self.sent - before);
+        done
+    }
+
+    async fn write(
+        &mut self,
+        connection: &mut Connection,
+        limits: &Limits,
+        style: &Style,
+        form: &Form,
+        max: usize,
+    ) -> Result<(u64, bool)> {
         let mut count = 0u64;
         while !self.finished {
             if max > 0 && count == max as u64 {

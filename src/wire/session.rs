@@ -16,6 +16,7 @@ use super::catalog::{self, Facts};
 use super::connection::{Connection, Limits, Lost};
 use super::frame::Frontend;
 use super::listener::Shared;
+use super::metrics;
 use super::portal::Portal;
 use super::prepared::Prepared;
 use super::settings::{REPORTED, Settings};
@@ -23,6 +24,7 @@ use super::sqlstate::{Result, Severity, WireError, notice};
 use super::startup::Client;
 use super::transaction::Transaction;
 use crate::query;
+use crate::query::statement::Statement;
 
 /// Prepared statements and portals of one session, each.
 const MAX_NAMED: usize = 10_000;
@@ -91,6 +93,7 @@ pub(super) async fn run(
                 applied: u64::MAX,
                 reported: HashMap::new(),
             };
+            shared.options.metrics.session();
             session.greet();
             if let End::Told(error) = session.serve().await {
                 session
@@ -104,6 +107,7 @@ pub(super) async fn run(
                 severity: Severity::Fatal,
                 ..error
             };
+            shared.options.metrics.refused(error.sqlstate);
             connection.send(Backend::ErrorResponse(error.response()));
         }
     }
@@ -177,7 +181,12 @@ impl Session<'_> {
                 Frontend::Query(text) => Box::pin(self.simple(&text)).await,
                 Frontend::Flush => self.connection.flush().await.map_err(End::from),
                 Frontend::Parse { name, text, types } => {
+                    let started = Instant::now();
                     let done = Box::pin(self.parse(name, &text, types)).await;
+                    if let Err(error) = &done {
+                        let metrics = &self.connection.metrics;
+                        metrics.statement(metrics::UNPARSED, error.sqlstate, started.elapsed());
+                    }
                     self.extended(done)
                 }
                 Frontend::Bind(bind) => {
@@ -322,6 +331,15 @@ impl Session<'_> {
             deadline: timeout.map(|millis| Instant::now() + Duration::from_millis(millis)),
             shutdown: self.shared.stopping.clone(),
         }
+    }
+
+    /// Counts a statement that has ended, or a part of one that goes on later.
+    pub fn count(&self, statement: Option<&Statement>, started: Instant, done: &Result<()>) {
+        let sqlstate = done
+            .as_ref()
+            .map_or_else(|error| error.sqlstate, |()| "00000");
+        let metrics = &self.connection.metrics;
+        metrics.statement(metrics::kind(statement), sqlstate, started.elapsed());
     }
 
     pub fn stop(&self) {

@@ -1,15 +1,19 @@
 //! The simple protocol: a text of statements, run one after the other as one transaction.
 
+use std::time::Duration;
+
 use pgwire::messages::PgWireBackendMessage as Backend;
 use pgwire::messages::copy::{CopyDone, CopyOutResponse};
 use pgwire::messages::response::EmptyQueryResponse;
+use tokio::time::Instant;
 
 use super::encode::{Format, Style};
+use super::metrics;
 use super::prepared::Prepared;
 use super::rows::Form;
 use super::run::{Copying, Started};
 use super::session::{End, Session};
-use super::sqlstate::{Result, Severity};
+use super::sqlstate::{Result, Severity, WireError};
 use super::utility;
 use crate::query::statement;
 
@@ -18,7 +22,12 @@ impl Session<'_> {
         self.portals.remove("");
         let parsed = statement::parse_each(&utility::respell(text));
         let done = match parsed {
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let error = WireError::from(error);
+                let metrics = &self.connection.metrics;
+                metrics.statement(metrics::UNPARSED, error.sqlstate, Duration::ZERO);
+                Err(error)
+            }
             Ok(statements) if statements.is_empty() => {
                 self.connection
                     .send(Backend::EmptyQueryResponse(EmptyQueryResponse::new()));
@@ -40,9 +49,11 @@ impl Session<'_> {
     async fn all(&mut self, statements: Vec<(statement::Statement, String)>) -> Result<()> {
         for (statement, text) in statements {
             let prepared = Prepared::immediate(statement, text);
+            let started = Instant::now();
             let limits = self.start();
             let done = self.one(&prepared, &limits).await;
             self.stop();
+            self.count(prepared.statement.as_ref(), started, &done);
             done?;
             self.apply_settings()?;
         }

@@ -26,12 +26,14 @@ pub(super) async fn run<'a>(connection: &mut Connection, shared: &'a Shared) -> 
     match lead_in(connection, shared).await {
         Ok(client) => client,
         Err(Refused::Told(error)) => {
+            shared.options.metrics.refused(error.sqlstate);
             connection.send(Backend::ErrorResponse(error.response()));
             let _ = connection.flush().await;
             None
         }
         Err(Refused::Lost(Lost::Frame(error))) => {
             let error = WireError::protocol(error.to_string());
+            shared.options.metrics.refused(error.sqlstate);
             connection.send(Backend::ErrorResponse(error.response()));
             let _ = connection.flush().await;
             None

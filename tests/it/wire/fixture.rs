@@ -97,13 +97,16 @@ async fn make_table(lake: &Lake) {
                 Type::Primitive(PrimitiveType::String),
             )),
             field(2, "timestamp", Type::Primitive(PrimitiveType::Timestamptz)),
-            field(
-                3,
-                "amount",
-                Type::Primitive(PrimitiveType::Decimal {
-                    precision: 12,
-                    scale: 2,
-                }),
+            Arc::new(
+                NestedField::optional(
+                    3,
+                    "amount",
+                    Type::Primitive(PrimitiveType::Decimal {
+                        precision: 12,
+                        scale: 2,
+                    }),
+                )
+                .with_doc("What was paid, tax included"),
             ),
             field(
                 4,

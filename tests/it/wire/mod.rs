@@ -6,5 +6,7 @@ mod extended;
 mod fixture;
 mod hostile;
 mod life;
+mod numbers;
+mod process;
 mod psql;
 mod simple;

@@ -22,6 +22,48 @@ async fn meta_commands_answer() {
         ("\\dv *.*", "system|types|view|frazil"),
         ("\\df abs", "pg_catalog|abs"),
         ("\\dp", "shop|events|table"),
+        ("\\d+ shop.events", "What was paid, tax included"),
+        ("\\dt+", "shop|events|table|frazil"),
+        ("\\dt+ shop.*", "shop|events|table|frazil"),
+        ("\\dv", ""),
+        ("\\dm", ""),
+        ("\\dO", ""),
+        ("\\dL", ""),
+        ("\\df", ""),
+        ("\\df+ abs", "pg_catalog|abs"),
+        ("\\sf abs", ""),
+        ("\\du+", "ann"),
+        ("\\dg", "walt"),
+        ("\\drds", ""),
+        ("\\di+", ""),
+        ("\\ds", ""),
+        ("\\dE", ""),
+        ("\\do", ""),
+        ("\\da", ""),
+        ("\\dc", ""),
+        ("\\dC", ""),
+        ("\\dd", ""),
+        ("\\dD", ""),
+        ("\\ddp", ""),
+        ("\\dF", ""),
+        ("\\dl", ""),
+        ("\\dP", ""),
+        ("\\dRp", ""),
+        ("\\dRs", ""),
+        ("\\dX", ""),
+        ("\\dy", ""),
+        ("\\det", ""),
+        ("\\des", ""),
+        ("\\dew", ""),
+        ("\\dA", ""),
+        ("\\dn shop", "shop|frazil"),
+        ("\\x\nselect 1 as a", "a|1"),
+        (
+            "select obj_description('shop.events'::regclass) is null, \
+             col_description('shop.events'::regclass, 3), \
+             col_description('shop.events'::regclass, 1) is null",
+            "t|What was paid, tax included|t",
+        ),
         ("\\dT", ""),
         ("\\di", ""),
         ("\\dx", ""),
@@ -86,4 +128,62 @@ async fn a_wrong_password_has_postgres_text() {
         errors.contains("FATAL:  password authentication failed for user \"ann\""),
         "{errors}"
     );
+}
+
+/// What psql asks when Tab is pressed, as its source (tab-complete.c of 15) spells it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn completion_finds_names() {
+    let wire = wire().await;
+    for (sql, expected) in [
+        (
+            "SELECT c.relname, NULL::pg_catalog.text FROM pg_catalog.pg_class c \
+             WHERE c.relkind IN ('r', 'S', 'v', 'm', 'f', 'p') AND (c.relname) LIKE 'ev%' \
+             AND pg_catalog.pg_table_is_visible(c.oid) \
+             AND c.relnamespace <> (SELECT oid FROM pg_catalog.pg_namespace \
+             WHERE nspname = 'pg_catalog') \
+             UNION ALL SELECT NULL::pg_catalog.text, n.nspname FROM pg_catalog.pg_namespace n \
+             WHERE n.nspname LIKE 'ev%' AND n.nspname NOT LIKE E'pg\\\\_%' LIMIT 1000",
+            "events|",
+        ),
+        (
+            "SELECT c.relname, n.nspname FROM pg_catalog.pg_class c, pg_catalog.pg_namespace n \
+             WHERE n.oid = c.relnamespace AND c.relkind IN ('r', 'v') \
+             AND (c.relname) LIKE '%' AND n.nspname = 'shop' LIMIT 1000",
+            "events|shop",
+        ),
+        (
+            "SELECT attname FROM pg_catalog.pg_attribute a, pg_catalog.pg_class c \
+             WHERE c.oid = a.attrelid AND a.attnum > 0 AND NOT a.attisdropped \
+             AND (attname) LIKE 'am%' AND c.relname = 'events' \
+             AND pg_catalog.pg_table_is_visible(c.oid) LIMIT 1000",
+            "amount",
+        ),
+        (
+            "SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE (n.nspname) LIKE 'sh%' \
+             LIMIT 1000",
+            "shop",
+        ),
+        (
+            "SELECT p.proname, NULL::pg_catalog.text FROM pg_catalog.pg_proc p \
+             WHERE p.prokind != 'p' AND (p.proname) LIKE 'array_ag%' \
+             AND pg_catalog.pg_function_is_visible(p.oid) LIMIT 1000",
+            "array_agg|",
+        ),
+        (
+            "SELECT pg_catalog.lower(name) FROM pg_catalog.pg_settings \
+             WHERE pg_catalog.lower(name) LIKE pg_catalog.lower('statement_t%') LIMIT 1000",
+            "statement_timeout",
+        ),
+        (
+            "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname LIKE 'an%' LIMIT 1000",
+            "ann",
+        ),
+        (
+            "SELECT datname FROM pg_catalog.pg_database WHERE datname LIKE 'fr%' LIMIT 1000",
+            "frazil",
+        ),
+    ] {
+        let shown = wire.psql_shows(&format!("{sql};\n")).await;
+        assert!(shown.contains(expected), "{sql} gave:\n{shown}");
+    }
 }

@@ -1,0 +1,124 @@
+//! Exact numbers: what doesn't fit is an error (22003) as in Postgres, where DataFusion would wrap.
+//!
+//! A rule of the analyser, right behind type coercion, puts checked functions in the place of
+//! integer `+ - *`, unary minus and `abs`, and of casts that lose something. There it reaches every
+//! node of every plan at once: projections, filters that go on into the scan, keys of joins,
+//! windows and aggregates; DataFusion's own flag for it (`BinaryExpr::with_fail_on_overflow`) would
+//! have to be set in the physical plan, node type by node type. Constants are still folded, so that
+//! `id = 5 + 1` prunes files as before.
+
+mod arithmetic;
+mod convert;
+mod sum;
+mod total;
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{DFSchema, Result};
+use datafusion::config::ConfigOptions;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::expr::{Cast, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    AggregateUDF, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF,
+};
+use datafusion::optimizer::AnalyzerRule;
+
+use super::{QueryError, QueryErrorKind};
+use arithmetic::{Checked, Op};
+use convert::Convert;
+
+/// Puts exact aggregates in the place of DataFusion's.
+pub(super) fn install(state: &mut SessionState) -> Result<()> {
+    if let Ok(sum) = state.udaf("sum") {
+        state.register_udaf(Arc::new(AggregateUDF::from(sum::ExactSum::new(sum))))?;
+    }
+    Ok(())
+}
+
+/// Must come after type coercion.
+#[derive(Debug)]
+pub(super) struct Exact;
+
+impl AnalyzerRule for Exact {
+    fn name(&self) -> &str {
+        "exact_numbers"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(rewrite).data()
+    }
+}
+
+fn rewrite(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let mut schema = merge_schema(&plan.inputs());
+    if let LogicalPlan::TableScan(scan) = &plan {
+        schema.merge(&DFSchema::try_from_qualified_schema(
+            scan.table_name.clone(),
+            &scan.source.schema(),
+        )?);
+    }
+    let names = NamePreserver::new(&plan);
+    plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        Ok(expression(expr, &schema)?.update_data(|expr| name.restore(expr)))
+    })
+}
+
+/// The expression with what could go wrong in silence replaced. Its types must be coerced already.
+pub(super) fn expression(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    expr.transform_up(|expr| match checked(&expr, schema) {
+        Some((function, args)) => {
+            let function = Arc::new(function);
+            let call = ScalarFunction::new_udf(function, args.into_iter().cloned().collect());
+            Ok(Transformed::yes(Expr::ScalarFunction(call)))
+        }
+        None => Ok(Transformed::no(expr)),
+    })
+}
+
+fn checked<'a>(expr: &'a Expr, schema: &DFSchema) -> Option<(ScalarUDF, Vec<&'a Expr>)> {
+    let is_integer = |expr: &Expr| expr.get_type(schema).is_ok_and(|t| t.is_integer());
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let op = match op {
+                Operator::Plus => Op::Add,
+                Operator::Minus => Op::Subtract,
+                Operator::Multiply => Op::Multiply,
+                _ => return None,
+            };
+            let whole = is_integer(left) && is_integer(right);
+            whole.then(|| (Checked::function(op), vec![left.as_ref(), right.as_ref()]))
+        }
+        Expr::Negative(inner) if is_integer(inner) => {
+            Some((Checked::function(Op::Negate), vec![inner.as_ref()]))
+        }
+        Expr::ScalarFunction(call) if call.name() == "abs" && is_integer(call.args.first()?) => {
+            Some((Checked::function(Op::Abs), call.args.iter().collect()))
+        }
+        Expr::Cast(Cast { expr, field }) => {
+            let from = expr.get_type(schema).ok()?;
+            let function = Convert::function(&from, field.data_type())?;
+            Some((function, vec![expr.as_ref()]))
+        }
+        _ => None,
+    }
+}
+
+/// Postgres's words for a number that its type can't hold.
+fn out_of_range(kind: &DataType) -> QueryError {
+    let name = match kind {
+        DataType::Int8 | DataType::UInt8 | DataType::Int16 => "smallint",
+        DataType::Int32 | DataType::UInt16 => "integer",
+        DataType::Decimal128(..) | DataType::Decimal256(..) => "numeric",
+        _ => "bigint",
+    };
+    QueryError::new(
+        QueryErrorKind::NumericOutOfRange,
+        format!("{name} out of range"),
+    )
+}

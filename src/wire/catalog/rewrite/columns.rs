@@ -1,0 +1,98 @@
+//! Names of a SELECT list's columns: inner ones by Postgres's rules, no two alike.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{self, Expr, Ident, SelectItem};
+
+use super::build::{call, null, take};
+use super::types::{Identifier, identifier_type};
+use crate::wire::names;
+
+/// A cast to `regclass` and its like whose result is shown: as a name.
+pub(super) fn show_by_name(expr: &mut Expr) {
+    let Expr::Cast { data_type, .. } = expr else {
+        return;
+    };
+    let function = match identifier_type(data_type) {
+        Some(Identifier::Class) => "frazil_regclass_name",
+        Some(Identifier::Schema) => "frazil_schema_name",
+        Some(Identifier::Role) => "pg_get_userbyid",
+        Some(Identifier::Type) => {
+            let shown = take(expr);
+            *expr = call("format_type", vec![shown, null()]);
+            return;
+        }
+        _ => return,
+    };
+    let shown = take(expr);
+    *expr = call(function, vec![shown]);
+}
+
+/// `count` in `select count from (select count(*) from t) x` is Postgres's name: given to inner
+/// columns where it is the only one of its name.
+pub(super) fn name_inner_columns(items: &mut [SelectItem]) {
+    let name_of = |item: &SelectItem| match item {
+        SelectItem::UnnamedExpr(expr) => names::of_expr(expr),
+        SelectItem::ExprWithAlias { alias, .. } => Some(crate::wire::utility::folded(alias)),
+        _ => None,
+    };
+    let all: Vec<Option<String>> = items.iter().map(name_of).collect();
+    for item in items {
+        let SelectItem::UnnamedExpr(expr) = item else {
+            continue;
+        };
+        if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+            continue;
+        }
+        let Some(name) = names::of_expr(expr) else {
+            continue;
+        };
+        if all.iter().flatten().filter(|other| **other == name).count() == 1 {
+            *item = SelectItem::ExprWithAlias {
+                expr: take(expr),
+                alias: Ident::with_quote('"', name),
+            };
+        }
+    }
+}
+
+/// The planner names a column by its expression but for the casts in it.
+fn without_casts(expr: &Expr) -> String {
+    let mut bare = expr.clone();
+    let _: ControlFlow<()> = ast::visit_expressions_mut(&mut bare, |expr| {
+        if let Expr::Cast { expr: inner, .. } = expr {
+            *expr = take(inner);
+        }
+        ControlFlow::Continue(())
+    });
+    bare.to_string()
+}
+
+/// Two columns of one name are fine in Postgres; the planner wants them told apart. What the
+/// client is told comes from the statement as it was written.
+pub(super) fn tell_apart(items: &mut [SelectItem]) {
+    let wildcards = items.iter().filter(|item| names::is_wildcard(item)).count();
+    let mut seen = BTreeSet::new();
+    for (index, item) in items.iter_mut().enumerate() {
+        let (name, column) = match item {
+            SelectItem::UnnamedExpr(expr) => (
+                without_casts(expr),
+                matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)),
+            ),
+            SelectItem::ExprWithAlias { alias, .. } => (crate::wire::utility::folded(alias), false),
+            _ => continue,
+        };
+        // Beside a wildcard a column is most likely there already.
+        if seen.insert(name.clone()) && !(column && wildcards == 1) {
+            continue;
+        }
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+            continue;
+        };
+        *item = SelectItem::ExprWithAlias {
+            expr: take(expr),
+            alias: Ident::with_quote('"', format!("{name} #{index}")),
+        };
+    }
+}
