@@ -33,9 +33,11 @@ pub(crate) fn property(source: &SourcePartition) -> String {
 /// Whether the table remembers that the log fell short of this position. A note that can't be read
 /// is taken for one.
 pub(crate) fn is_noted(events: &Table, source: &SourcePartition, position: Position) -> bool {
-    let Some(text) = events.metadata().properties().get(&property(source)) else {
-        return false;
-    };
+    let text = events.metadata().properties().get(&property(source));
+    text.is_some_and(|text| is_about(text, position))
+}
+
+fn is_about(text: &str, position: Position) -> bool {
     match serde_json::from_str::<Note>(text) {
         Ok(note) if note.version == VERSION => {
             (note.next, note.epoch) == (position.next, position.epoch)
@@ -77,4 +79,31 @@ pub(crate) fn halt(
         "the log of {topic}[{partition}] (topic id {}) ended before the committed position {next}: it was truncated (an unclean leader election, or a restored broker), so what it holds there now are other records than those in the table. Compare the two, then say where to go on: `frazil stream set-offset {stream} {partition} OFFSET` ({next} leaves the table as it is and skips what is new below)",
         source.topic_id
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Golden: what the first release wrote must hold for ever.
+    #[test]
+    fn a_note_counts_at_its_position_only() {
+        let text = r#"{"version":1,"next":20,"epoch":0}"#;
+        let at = |next, epoch| is_about(text, Position { next, epoch });
+        assert!(at(20, 0));
+        assert!(!at(20, 1), "the operator has set the offset, to the same");
+        assert!(!at(21, 0));
+        let newer = r#"{"version":2,"next":20,"epoch":0}"#;
+        assert!(is_about(newer, Position { next: 5, epoch: 5 }));
+    }
+
+    #[test]
+    fn the_property_names_the_partition_of_one_topic() {
+        let source = SourcePartition {
+            cluster_id: "c".into(),
+            topic_id: "t".into(),
+            partition: 3,
+        };
+        assert_eq!(property(&source), "frazil.truncated.c.t.3");
+    }
 }

@@ -101,6 +101,49 @@ fn stream_names_what_is_declared_and_makes_nothing() {
 }
 
 #[test]
+fn stream_moves_an_offset_once_and_refuses_what_the_topic_has_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("demo");
+    let demo = ["demo", "--events", "300", "--exit", "--dir"];
+    let made = frazil(&[&demo[..], &[place.to_str().expect("UTF-8")]].concat());
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let config = place.join("frazil.toml");
+    let stream = |action: &[&str]| {
+        let config = ["--config", config.to_str().expect("UTF-8")];
+        frazil(&[&["stream"][..], action, &config[..]].concat())
+    };
+    let shown = text(&stream(&["show", "shop"]).stdout);
+    assert!(shown.starts_with("ended\n"), "{shown}");
+    assert!(shown.contains("shop-events[0] next "), "{shown}");
+
+    let moved = stream(&["set-offset", "shop", "0", "0"]);
+    assert!(moved.status.success(), "{}", text(&moved.stderr));
+    let shown = text(&stream(&["show", "shop"]).stdout);
+    assert!(
+        shown.contains("shop-events[0] next 0 epoch 1 of"),
+        "{shown}"
+    );
+    for (action, said) in [
+        (
+            &["set-offset", "shop", "0", "999999"][..],
+            "can be read from 0 to",
+        ),
+        (&["set-offset", "shop", "99", "0"], "has partitions 0 to"),
+        (&["accept-topic", "shop"], "nothing to accept"),
+        (&["accept-rollback", "shop"], "no rollback to accept"),
+        (&["accept-table", "shop"], "nothing to accept"),
+    ] {
+        let refused = stream(action);
+        assert_eq!(refused.status.code(), Some(1), "{action:?}");
+        assert!(
+            text(&refused.stderr).contains(said),
+            "{}",
+            text(&refused.stderr)
+        );
+    }
+}
+
+#[test]
 fn wrong_usage_is_told_apart_by_its_exit_code() {
     for arguments in [
         &["generate"][..],

@@ -12,9 +12,13 @@ const AWAY: Duration = Duration::from_secs(20);
 
 /// Produces on while the part is away, and for as long.
 fn flow(topic: &Topic, from: i64) -> i64 {
+    flow_for(topic, from, AWAY)
+}
+
+fn flow_for(topic: &Topic, from: i64, time: Duration) -> i64 {
     let started = Instant::now();
     let mut next = from;
-    while started.elapsed() < AWAY {
+    while started.elapsed() < time {
         for partition in 0..2 {
             topic.produce(partition, next..next + 10);
         }
@@ -50,6 +54,30 @@ async fn a_catalog_that_is_away_is_waited_for() {
     proxy.set(Mode::Cut);
     proxy.set(Mode::Forward);
     house.wait_for_rows(&mut serve, next * 2);
+    house.assert_exactly_once(&[]);
+    house.wait_for(&mut serve, "reading", "");
+}
+
+/// Whether a COMMIT took place is not known: what is there is looked up, nothing sent blindly (I5).
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs Kafka and Postgres: run ./test"]
+async fn a_commit_whose_answer_got_lost_is_looked_up() {
+    let topic = Topic::make(&parts::kafka(), 2).await;
+    let house = House::new(&topic).await;
+    let (proxy, through) = Proxy::before(&house.catalog).await;
+    house.configure("through.toml", &through, None);
+    let mut serve = house.serve_with("through.toml");
+    topic.produce(0, 0..10);
+    topic.produce(1, 0..10);
+    house.wait_for_rows(&mut serve, 20);
+    let mut next = 10;
+    for mode in [Mode::LoseCommitReply, Mode::LoseCommit].repeat(3) {
+        proxy.set(mode);
+        next = flow_for(&topic, next, Duration::from_secs(3));
+        proxy.set(Mode::Cut);
+        proxy.set(Mode::Forward);
+        house.wait_for_rows(&mut serve, next * 2);
+    }
     house.assert_exactly_once(&[]);
     house.wait_for(&mut serve, "reading", "");
 }

@@ -63,8 +63,10 @@ impl Topic {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.name, partition, Offset::Offset(below))
             .expect("an offset");
-        let expired = self.admin().delete_records(&list, &AdminOptions::new());
-        let expired = expired.await.expect("Kafka answers");
+        // The client must live until the answer is there.
+        let admin = self.admin();
+        let expired = admin.delete_records(&list, &AdminOptions::new()).await;
+        let expired = expired.expect("Kafka answers");
         expired.elements()[0].error().expect("records go");
     }
 

@@ -110,7 +110,9 @@ impl Fixture for Kafka {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.topic, partition, Offset::Offset(below))
             .unwrap();
-        let deleted = self.admin().delete_records(&list, &AdminOptions::new());
+        // The client must live until the answer is there.
+        let admin = self.admin();
+        let deleted = admin.delete_records(&list, &AdminOptions::new());
         deleted.await.unwrap().elements()[0].error().unwrap();
     }
 }

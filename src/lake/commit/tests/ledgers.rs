@@ -64,6 +64,14 @@ async fn offsets_move_with_their_rows() {
             r#"{"sources":[{"cluster_id":"c","ranges":[[1,0,5]],"topic":"shop","topic_id":"t"}],"version":1}"#
         )
     );
+    // And read back: what the first release wrote must open for ever.
+    let snapshot = table.metadata().current_snapshot().unwrap();
+    let told: Vec<_> = committed_ranges(snapshot)
+        .unwrap()
+        .into_iter()
+        .map(|(source, range)| (source.partition, range.from, range.to))
+        .collect();
+    assert_eq!(told, [(0, 0, 3), (1, 5, 9), (1, 0, 5)]);
 }
 
 #[tokio::test]
