@@ -14,7 +14,7 @@ use super::faults::Rates;
 use super::mutant::Mutant;
 use super::oracle::id_of;
 use super::source::SimConnector;
-use super::world::{Shape, World};
+use super::world::{MEMORY_BYTES, Shape, World};
 
 /// A world with no trouble of its own.
 fn quiet(test: impl AsyncFnOnce(&Scene)) {
@@ -411,7 +411,7 @@ fn store_and_catalog_away_for_a_minute() {
 }
 
 #[test]
-fn memory_stays_bounded_while_the_store_is_away() {
+fn no_more_is_read_than_memory_holds_while_the_store_is_away() {
     quiet(async |scene| {
         let sink = scene.start("sink");
         scene.wait(5).await;
@@ -419,10 +419,20 @@ fn memory_stays_bounded_while_the_store_is_away() {
             .world
             .weather
             .take_store_down(Duration::from_secs(120));
-        scene.produce(5_000);
-        scene.wait(100).await;
+        scene.produce(20_000);
+        scene.wait(40).await;
+        let metrics = scene.world.metrics.clone();
+        // It holds what its limit allows and reads no more; a batch that grew too old is dropped
+        // and read again.
+        for _ in 0..4 {
+            let held = metrics.bytes_read() / (1 + metrics.batches_discarded());
+            assert!(held <= MEMORY_BYTES, "{held} bytes in a batch");
+            scene.wait(20).await;
+        }
+        assert!(metrics.records_read() < 40_000);
         scene.wait(200).await;
         scene.all_is_well().await;
+        assert!(metrics.records_read() >= 40_000);
         sink.stop().await;
     });
 }

@@ -35,6 +35,9 @@ use super::source::SimConnector;
 /// Files younger than this are never deleted (I9).
 pub const SAFETY_AGE: Duration = Duration::from_secs(60);
 
+/// What one sink may hold of what it has read.
+pub const MEMORY_BYTES: u64 = 64 << 10;
+
 const CONTRACT: &str = r#"
 topic = "shop"
 table = "shop.events"
@@ -180,7 +183,7 @@ impl World {
         });
         let settings = SinkSettings {
             holder: process.to_owned(),
-            memory_bytes: 64 << 10,
+            memory_bytes: usize::try_from(MEMORY_BYTES).expect("small"),
             poll_wait: Duration::from_millis(300),
             commit_timeout: Duration::from_secs(60),
             revoke_timeout: Duration::from_secs(5),
