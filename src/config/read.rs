@@ -96,11 +96,11 @@ fn lake(section: &Section, folder: &Path) -> LakeConfig {
 fn warehouse(section: &Section, folder: &Path, text: &str) -> Option<String> {
     let text = text.trim_end_matches('/');
     let url = match text.split_once("://") {
-        Some(("s3" | "s3a" | "gs" | "abfss" | "az", _)) => Some(text.to_owned()),
+        Some(("s3", _)) => Some(text.to_owned()),
         Some(("file", path)) => local_url(folder, path),
         Some((scheme, _)) => {
             let message = format!(
-                "warehouse: {scheme}:// is not known, write a folder, or a URL with s3://, gs:// or az://"
+                "warehouse: {scheme}:// is not known, write a folder or s3://bucket/prefix"
             );
             section.problem_with("warehouse", message);
             return None;

@@ -198,3 +198,22 @@ fn verifiers_are_taken() {
         VERIFIER
     );
 }
+
+/// What `docs/configuration.md` shows as defaults are the defaults.
+#[test]
+fn the_documented_defaults_are_the_defaults() {
+    let page = include_str!("../../docs/configuration.md");
+    let (_, rest) = page.split_once("```toml\n").expect("a sample");
+    let (sample, _) = rest.split_once("```").expect("its end");
+    let documented = parse(sample).expect("the sample is sound");
+    let plain = parse("version = 1\n[lake]\nwarehouse = \"/data/lake\"\n").expect("sound");
+    assert_eq!(documented, plain);
+    // What is left out of the sample as it has no default is at least sound.
+    let all: String = sample
+        .lines()
+        .map(|line| line.strip_prefix("# ").unwrap_or(line))
+        .filter(|line| !line.starts_with("kind = \"embedded\"") && !line.starts_with("path = "))
+        .map(|line| format!("{}\n", line.replace("SCRAM-SHA-256$…", VERIFIER)))
+        .collect();
+    parse(&all).expect("with all that is optional too");
+}
