@@ -18,6 +18,7 @@ mod literals;
 mod log;
 mod memory;
 mod metadata_tables;
+mod numbers;
 mod pin;
 mod refuse;
 mod resolve;

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan
 
 use super::balance::balance;
 use super::dialect::FrazilDialect;
+use super::numbers::widen;
 use super::{QueryError, QueryErrorKind};
 use crate::declare;
 use crate::declare::model::ModelStatement;
@@ -138,7 +139,7 @@ fn parse_one(
             Some(rest.span.start.column as usize),
         ));
     }
-    Ok(Statement::Sql(Box::new(balance(statement)?)))
+    Ok(Statement::Sql(Box::new(widen(balance(statement)?))))
 }
 
 /// `CREATE [OR REPLACE] | REFRESH | ALTER | DROP MATERIALIZED VIEW …`.
