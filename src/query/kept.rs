@@ -4,7 +4,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::Array;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -16,6 +15,8 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, InputOrderMode, PlanProperties,
 };
 use futures::StreamExt;
+
+use super::gather;
 
 /// The same window over a counted input; None for what is no window.
 pub(super) fn counted(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
@@ -121,7 +122,7 @@ struct Count {
 
 impl Count {
     fn add(&mut self, batch: &RecordBatch) -> Result<()> {
-        let bytes = bytes(batch);
+        let bytes = batch.columns().iter().map(gather::bytes).sum();
         if batch.num_rows() > 0 && !self.keys.is_empty() {
             let last = self.key(batch, batch.num_rows() - 1)?;
             let first = self.key(batch, 0)?;
@@ -142,14 +143,4 @@ impl Count {
         };
         self.keys.iter().map(value).collect()
     }
-}
-
-/// Of the rows themselves: batches may be slices of one buffer.
-fn bytes(batch: &RecordBatch) -> usize {
-    let size = |array: &arrow::array::ArrayRef| {
-        let data = array.to_data();
-        data.get_slice_memory_size()
-            .unwrap_or_else(|_| array.get_array_memory_size())
-    };
-    batch.columns().iter().map(size).sum()
 }
