@@ -282,13 +282,25 @@ struct Counted {
     held: Held,
 }
 
+impl Counted {
+    /// Ordered and distinct ones hold more than the values.
+    fn check(&mut self) -> Result<()> {
+        if self.gathers {
+            self.held.bytes = self.held.bytes.max(self.inner.size());
+            self.held.resize()?;
+        }
+        Ok(())
+    }
+}
+
 impl Accumulator for Counted {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         if self.gathers {
             self.held.keep(values)?;
         }
         self.rows += values.first().map_or(0, |values| values.len());
-        self.inner.update_batch(values)
+        self.inner.update_batch(values)?;
+        self.check()
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
@@ -319,7 +331,8 @@ impl Accumulator for Counted {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         self.held.keep(states)?;
-        self.inner.merge_batch(states)
+        self.inner.merge_batch(states)?;
+        self.check()
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {

@@ -196,3 +196,22 @@ async fn functions_that_make_much_out_of_little_are_held() {
             .as_str()
     );
 }
+
+#[tokio::test]
+async fn a_series_at_the_end_of_the_numbers_ends() {
+    let session = session(&engine());
+    for text in [
+        "SELECT * FROM generate_series(9223372036854775806, 9223372036854775807)",
+        "SELECT * FROM range(1, 9223372036854775807, 2)",
+        "SELECT * FROM generate_series(9223372036854775807 + 1, 5)",
+    ] {
+        let error = failure(&session, text).await;
+        assert_eq!(
+            error.kind,
+            QueryErrorKind::NumericOutOfRange,
+            "{text}: {error:?}"
+        );
+    }
+    let text = "SELECT * FROM generate_series(9223372036854775804, 9223372036854775806) LIMIT 2";
+    assert_eq!(lines(&session, text).await.len(), 2);
+}

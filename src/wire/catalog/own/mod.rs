@@ -78,6 +78,7 @@ pub(super) fn table(name: &str, sources: &Sources<'_>) -> Option<Result<RecordBa
             "usename",
             "umoptions",
         ])),
+        "pg_parameter_acl" => empty(&text_columns(&["oid", "parname", "paracl"])),
         "pg_available_extensions" => empty(&text_columns(&[
             "name",
             "default_version",
@@ -96,4 +97,5 @@ pub(super) const ADDED: &[&str] = &[
     "pg_stat_activity",
     "pg_available_extensions",
     "pg_user_mappings",
+    "pg_parameter_acl",
 ];
