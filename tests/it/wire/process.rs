@@ -210,7 +210,6 @@ async fn no_statement_takes_more_than_the_limit_or_the_process_down() {
         "select max(repeat(v, 100)) over () from {rows}",
         "select last_value(v) over (order by v rows between unbounded preceding and unbounded \
          following) from {rows}",
-        "select sum(value) over (order by v) from {rows}",
     ] {
         let sql = sql.replace("{rows}", rows);
         let Err(error) = client.simple_query(&sql).await else {
