@@ -25,7 +25,7 @@ use super::session::{Session, SessionOptions};
 use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
-use super::{QueryError, QueryErrorKind, bounded, doubles, exact, literals, window, zone};
+use super::{QueryError, QueryErrorKind, bounded, doubles, exact, gather, literals, window, zone};
 use crate::lake::Lake;
 
 /// Limits of an engine. Every one has a default that holds on a small machine.
@@ -217,6 +217,7 @@ fn template(
         .with_config(config)
         .with_runtime_env(Arc::clone(environment))
         .with_default_features()
+        .with_optimizer_rules(exact::optimizer_rules())
         .with_analyzer_rules(vec![
             Arc::new(ResolveGroupingFunction::new()),
             Arc::new(literals::Literals),
@@ -229,6 +230,7 @@ fn template(
         .build();
     bounded::hold(&mut state)?;
     exact::install(&mut state)?;
+    gather::install(&mut state, &environment.memory_pool)?;
     state.register_udf(Arc::new(ScalarUDF::from(zone::TimeZone::default())))?;
     Ok(state)
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::TableFunctionArgs;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::simplify::SimplifyContext;
@@ -29,9 +30,34 @@ pub(super) fn table_function(
         .into_iter()
         .map(|arg| constant(state, arg))
         .collect::<Result<Vec<_>>>()?;
+    check_series(name, &args)?;
     let provider =
         function.create_table_provider_with_args(TableFunctionArgs::new(&args, state))?;
     Ok(provider_as_source(provider))
+}
+
+/// A series counts on past its last number: where that doesn't fit it would begin anew, for ever.
+fn check_series(name: &str, args: &[Expr]) -> Result<()> {
+    let integer = |index: usize| match args.get(index) {
+        Some(Expr::Literal(value, _)) => match value.cast_to(&DataType::Int64) {
+            Ok(ScalarValue::Int64(value)) => value,
+            _ => None,
+        },
+        _ => None,
+    };
+    if !matches!(name, "generate_series" | "range") {
+        return Ok(());
+    }
+    let last = if args.len() == 1 { 0 } else { 1 };
+    let step = integer(2).unwrap_or(1);
+    match integer(last) {
+        Some(last) if last.checked_add(step).is_none() => Err(QueryError::new(
+            QueryErrorKind::NumericOutOfRange,
+            format!("bigint out of range: the series ends at {last} and counts by {step}"),
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 fn constant(state: &SessionState, expr: Expr) -> Result<Expr> {

@@ -47,9 +47,12 @@ pub(super) fn guard(
     flag: &StopFlag,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     plan.transform_up(|node| {
+        if let Some(window) = kept::counted(&node)? {
+            return Ok(Transformed::yes(window));
+        }
         let node = match node.downcast_ref::<NestedLoopJoinExec>() {
             Some(join) => nested_loop(join, flag)?,
-            None => kept::counted(&node)?.unwrap_or(node),
+            None => node,
         };
         Ok(if makes_many_rows(&node) {
             Transformed::yes(Arc::new(CooperativeExec::new(node)) as _)

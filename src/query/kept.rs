@@ -1,50 +1,34 @@
-//! What a window holds of its input, counted against the memory limit: DataFusion's window nodes
-//! gather whole partitions, some the whole input, and count nothing.
+//! What a window over whole partitions holds, counted against the memory limit: DataFusion gathers
+//! all of its input and counts nothing. Windows that go along with their input
+//! (`BoundedWindowAggExec`: running sums, row numbers) hold their frames only and are left alone.
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::Array;
-use arrow::record_batch::RecordBatch;
-use datafusion::common::{Result, ScalarValue, internal_err};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::common::{Result, internal_err};
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, InputOrderMode, PlanProperties,
-};
+use datafusion::physical_plan::windows::WindowAggExec;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::StreamExt;
+
+use super::gather;
 
 /// The same window over a counted input; None for what is no window.
 pub(super) fn counted(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let keys = if let Some(window) = node.downcast_ref::<BoundedWindowAggExec>() {
-        match window.input_order_mode {
-            InputOrderMode::Sorted => window.partition_keys(),
-            // Partitions that aren't side by side stay open to the end.
-            InputOrderMode::Linear | InputOrderMode::PartiallySorted(_) => Vec::new(),
-        }
-    } else if node.downcast_ref::<WindowAggExec>().is_some() {
-        Vec::new()
-    } else {
+    let Some(window) = node.downcast_ref::<WindowAggExec>() else {
         return Ok(None);
     };
-    let inputs = node.children().into_iter().map(|input| {
-        Arc::new(Kept {
-            input: Arc::clone(input),
-            keys: keys.clone(),
-        }) as Arc<dyn ExecutionPlan>
+    let input: Arc<dyn ExecutionPlan> = Arc::new(Kept {
+        input: Arc::clone(window.input()),
     });
-    let inputs = inputs.collect();
-    Ok(Some(Arc::clone(node).with_new_children(inputs)?))
+    Ok(Some(Arc::clone(node).with_new_children(vec![input])?))
 }
 
-/// Counts what goes through it, until the stream is dropped, or the partition ends.
+/// Counts what goes through it, until the stream is dropped.
 struct Kept {
     input: Arc<dyn ExecutionPlan>,
-    /// What ends a partition when it changes; empty where nothing does.
-    keys: Vec<Arc<dyn PhysicalExpr>>,
 }
 
 impl fmt::Debug for Kept {
@@ -83,10 +67,7 @@ impl ExecutionPlan for Kept {
         let Some(input) = children.pop() else {
             return internal_err!("a counted plan has one child");
         };
-        Ok(Arc::new(Self {
-            input,
-            keys: self.keys.clone(),
-        }))
+        Ok(Arc::new(Self { input }))
     }
 
     fn execute(
@@ -94,15 +75,11 @@ impl ExecutionPlan for Kept {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let mut count = Count {
-            reservation: MemoryConsumer::new(format!("Window[{partition}]"))
-                .register(context.memory_pool()),
-            keys: self.keys.clone(),
-            last: Vec::new(),
-        };
+        let reservation =
+            MemoryConsumer::new(format!("Window[{partition}]")).register(context.memory_pool());
         let rows = self.input.execute(partition, context)?.map(move |batch| {
             let batch = batch?;
-            count.add(&batch)?;
+            reservation.try_grow(batch.columns().iter().map(gather::bytes).sum())?;
             Ok(batch)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(
@@ -110,46 +87,4 @@ impl ExecutionPlan for Kept {
             rows,
         )))
     }
-}
-
-struct Count {
-    reservation: MemoryReservation,
-    keys: Vec<Arc<dyn PhysicalExpr>>,
-    /// The key of the last row so far.
-    last: Vec<ScalarValue>,
-}
-
-impl Count {
-    fn add(&mut self, batch: &RecordBatch) -> Result<()> {
-        let bytes = bytes(batch);
-        if batch.num_rows() > 0 && !self.keys.is_empty() {
-            let last = self.key(batch, batch.num_rows() - 1)?;
-            let first = self.key(batch, 0)?;
-            if first != self.last || first != last {
-                // At most the partitions that begin in this batch are still held.
-                self.last = last;
-                return self.reservation.try_resize(bytes);
-            }
-        }
-        self.reservation.try_grow(bytes)
-    }
-
-    fn key(&self, batch: &RecordBatch, row: usize) -> Result<Vec<ScalarValue>> {
-        let one = batch.slice(row, 1);
-        let value = |key: &Arc<dyn PhysicalExpr>| {
-            let array = key.evaluate(&one)?.into_array(1)?;
-            ScalarValue::try_from_array(&array, 0)
-        };
-        self.keys.iter().map(value).collect()
-    }
-}
-
-/// Of the rows themselves: batches may be slices of one buffer.
-fn bytes(batch: &RecordBatch) -> usize {
-    let size = |array: &arrow::array::ArrayRef| {
-        let data = array.to_data();
-        data.get_slice_memory_size()
-            .unwrap_or_else(|_| array.get_array_memory_size())
-    };
-    batch.columns().iter().map(size).sum()
 }

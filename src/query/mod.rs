@@ -12,6 +12,7 @@ mod error;
 mod error_map;
 mod exact;
 mod functions;
+mod gather;
 mod guard;
 mod kept;
 mod literals;

@@ -79,19 +79,14 @@ fn expression(expr: Expr, schema: &DFSchema, zone: &str) -> Transformed<Expr> {
         }
         Expr::Cast(Cast { expr, field }) => {
             let from = expr.get_type(schema);
-            let local = match (from.as_ref(), field.data_type()) {
-                // Coercion's own casts name the zone of the other side, not the session's.
-                (Ok(from), target) if is_wall_clock(from) != is_wall_clock(target) => {
-                    let zoned = |kind: &DataType| matches!(kind, DataType::Timestamp(_, Some(_)));
-                    let time = matches!(target, DataType::Time32(_) | DataType::Time64(_));
-                    zoned(from) && (is_wall_clock(target) || time) || zoned(target)
-                }
-                (
-                    Ok(DataType::Timestamp(_, Some(_))),
-                    DataType::Time32(_) | DataType::Time64(_),
-                ) => true,
-                _ => false,
-            };
+            let target = field.data_type();
+            let instant = |kind: &DataType| matches!(kind, DataType::Timestamp(_, Some(_)));
+            let time = matches!(target, DataType::Time32(_) | DataType::Time64(_));
+            let local = from.as_ref().is_ok_and(|from| {
+                instant(from) && (time || is_wall_clock(target))
+                    // Coercion's own casts name the zone of the other side, not the session's.
+                    || is_wall_clock(from) && instant(target)
+            });
             if !local {
                 return Transformed::no(Expr::Cast(Cast { expr, field }));
             }

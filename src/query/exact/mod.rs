@@ -26,7 +26,8 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     AggregateUDF, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF,
 };
-use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::optimizer::{ApplyOrder, Optimizer};
+use datafusion::optimizer::{AnalyzerRule, OptimizerConfig, OptimizerRule};
 
 use super::{QueryError, QueryErrorKind};
 use arithmetic::{Checked, Op};
@@ -38,6 +39,46 @@ pub(super) fn install(state: &mut SessionState) -> Result<()> {
         state.register_udaf(Arc::new(AggregateUDF::from(sum::ExactSum::new(sum))))?;
     }
     Ok(())
+}
+
+/// DataFusion's rules of the optimiser, but for one that takes the sum of sums to be of the type of
+/// the sums.
+pub(super) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let spared = |rule: Arc<dyn OptimizerRule + Send + Sync>| match rule.name() {
+        "single_distinct_aggregation_to_group_by" => Arc::new(SparesSums(rule)) as _,
+        _ => rule,
+    };
+    Optimizer::new().rules.into_iter().map(spared).collect()
+}
+
+#[derive(Debug)]
+struct SparesSums(Arc<dyn OptimizerRule + Send + Sync>);
+
+impl OptimizerRule for SparesSums {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.0.apply_order()
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        config: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
+        let is_sum = |expr: &Expr| match expr {
+            Expr::AggregateFunction(call) => !call.params.distinct && call.func.name() == "sum",
+            _ => false,
+        };
+        match &plan {
+            LogicalPlan::Aggregate(aggregate) if aggregate.aggr_expr.iter().any(is_sum) => {
+                Ok(Transformed::no(plan))
+            }
+            _ => self.0.rewrite(plan, config),
+        }
+    }
 }
 
 /// Must come after type coercion.

@@ -27,9 +27,6 @@ const MOST_DIGITS: u8 = 38;
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct ExactSum {
     inner: Arc<AggregateUDF>,
-    /// Not `sum`: DataFusion splits aggregates of that name in two phases and takes the sum of
-    /// sums to be of the same type.
-    aliases: Vec<String>,
     signature: Signature,
 }
 
@@ -37,7 +34,6 @@ impl ExactSum {
     pub fn new(inner: Arc<AggregateUDF>) -> Self {
         Self {
             inner,
-            aliases: vec!["sum".to_owned()],
             signature: Signature::user_defined(Volatility::Immutable),
         }
     }
@@ -72,11 +68,7 @@ fn coerced(kind: &DataType) -> Result<DataType> {
 
 impl AggregateUDFImpl for ExactSum {
     fn name(&self) -> &str {
-        "exact_sum"
-    }
-
-    fn aliases(&self) -> &[String] {
-        &self.aliases
+        "sum"
     }
 
     fn schema_name(&self, params: &AggregateFunctionParams) -> Result<String> {

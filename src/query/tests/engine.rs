@@ -196,3 +196,52 @@ async fn functions_that_make_much_out_of_little_are_held() {
             .as_str()
     );
 }
+
+#[tokio::test]
+async fn a_series_at_the_end_of_the_numbers_ends() {
+    let session = session(&engine());
+    for text in [
+        "SELECT * FROM generate_series(9223372036854775806, 9223372036854775807)",
+        "SELECT * FROM range(1, 9223372036854775807, 2)",
+    ] {
+        let error = failure(&session, text).await;
+        assert_eq!(
+            error.kind,
+            QueryErrorKind::NumericOutOfRange,
+            "{text}: {error:?}"
+        );
+    }
+    let text = "SELECT * FROM generate_series(9223372036854775804, 9223372036854775806) LIMIT 2";
+    assert_eq!(lines(&session, text).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_window_holds_counts_against_the_limit() {
+    let engine = engine();
+    let session = session(&engine);
+    let rows = "(SELECT repeat(md5(value::text), 4) AS v, value % 100000 AS g, value \
+                FROM generate_series(1, 400000))";
+    for window in [
+        "sum(value) OVER ()",
+        "last_value(v) OVER (ORDER BY v ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)",
+    ] {
+        let text = format!("SELECT max(w), max(v) FROM (SELECT v, {window} AS w FROM {rows})");
+        let error = failure(&session, &text).await;
+        assert_eq!(
+            error.kind,
+            QueryErrorKind::OutOfMemory,
+            "{window}: {error:?}"
+        );
+    }
+    // These go along with their input.
+    for window in [
+        "sum(value) OVER (ORDER BY v)",
+        "sum(value) OVER (PARTITION BY g ORDER BY v)",
+        "max(value) OVER (ORDER BY v ROWS 6 PRECEDING)",
+    ] {
+        let text = format!("SELECT count(w), count(v) FROM (SELECT v, {window} AS w FROM {rows})");
+        assert_eq!(lines(&session, &text).await, ["400000,400000"], "{window}");
+    }
+    all_tasks_end(&engine).await;
+    assert_eq!(engine.environment().memory_pool.reserved(), 0);
+}

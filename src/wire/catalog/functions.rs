@@ -8,6 +8,7 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Volatility;
 use datafusion::prelude::SessionContext;
 
+use super::format::formatted;
 use super::row_function::{Args, RowFunction};
 use super::snapshot::CatalogCache;
 use super::{Facts, own};
@@ -18,7 +19,7 @@ use crate::wire::sqlstate::WireError;
 
 const STABLE: Volatility = Volatility::Stable;
 
-fn text(value: Option<impl Into<String>>) -> Result<ScalarValue> {
+pub(super) fn text(value: Option<impl Into<String>>) -> Result<ScalarValue> {
     Ok(ScalarValue::Utf8(value.map(Into::into)))
 }
 
@@ -31,7 +32,7 @@ fn boolean(value: Option<bool>) -> Result<ScalarValue> {
 }
 
 /// The argument at `index`, if it is there and not NULL.
-fn arg<'a>(args: &Args<'a>, index: usize) -> Option<&'a str> {
+pub(super) fn arg<'a>(args: &Args<'a>, index: usize) -> Option<&'a str> {
     args.get(index).copied().flatten()
 }
 
@@ -387,6 +388,12 @@ fn other_functions(facts: &Arc<Facts>) -> Vec<RowFunction> {
                     -1
                 }
             }))
+        }),
+        RowFunction::new("getdatabaseencoding", DataType::Utf8, STABLE, |_| {
+            text(Some("UTF8"))
+        }),
+        RowFunction::new("format", DataType::Utf8, Volatility::Immutable, |args| {
+            formatted(args)
         }),
         constant_bool("pg_is_in_recovery", false),
         constant_bool("pg_relation_is_publishable", false),

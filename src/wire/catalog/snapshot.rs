@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use datafusion::catalog::CatalogProvider;
 use datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
 use sha2::{Digest, Sha256};
@@ -172,6 +174,30 @@ impl CatalogCache {
     pub(super) fn types(&self) -> Result<&TypeNames> {
         let statics = self.statics()?;
         Ok(self.types.get_or_init(|| TypeNames::read(&statics)))
+    }
+
+    /// OIDs of the functions of a name.
+    pub(super) fn functions(&self, name: &str) -> Result<Vec<i32>> {
+        let mut found = Vec::new();
+        for batch in self.statics()?.pg_proc.data() {
+            let (Some(oids), Some(names)) =
+                (batch.column_by_name("oid"), batch.column_by_name("proname"))
+            else {
+                continue;
+            };
+            let (Ok(oids), Ok(names)) =
+                (cast(oids, &DataType::Int32), cast(names, &DataType::Utf8))
+            else {
+                continue;
+            };
+            let oids = oids.as_primitive::<Int32Type>().iter();
+            for (oid, known) in oids.zip(names.as_string::<i32>()) {
+                if known == Some(name) {
+                    found.extend(oid);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The snapshot for a statement of a session.

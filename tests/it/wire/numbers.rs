@@ -151,7 +151,7 @@ async fn sums_and_averages_are_exact() {
             .to_owned(),
         "select sum(x) over (order by x) from (values (1.50::numeric(10,2)), (2.25::numeric(10,2))) v(x)"
             .to_owned(),
-        "select sum(null::bigint), sum(null::int)".to_owned(),
+        "select sum(null::bigint)".to_owned(),
         format!("select avg(x) > 3074457345618258602 from {rows} where g = 1"),
         format!("select avg(x)::int from {small} where g = 1"),
         "select count(*) over (), count(x) over () from (values (1), (null)) v(x)".to_owned(),

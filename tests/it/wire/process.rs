@@ -130,8 +130,8 @@ impl SlowReader {
     }
 }
 
-/// Measured: some 40 MiB above an idle server; all rows at once would be 300 MiB and more.
-const MOST_GROWTH: u64 = 160 * MIB;
+/// Measured: 10 MiB above an idle server; all rows at once would be 150 MiB and more.
+const MOST_GROWTH: u64 = 64 * MIB;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn results_stream_with_flat_memory() {
@@ -181,6 +181,10 @@ async fn results_stream_with_flat_memory() {
     }
 }
 
+/// The limit is 48 MiB; on top come batches on their way, second attempts, and what the allocator
+/// keeps. Without a limit some of the statements take 70 GiB and more.
+const MOST_OVER: u64 = 512 * MIB;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_statement_takes_more_than_the_limit_or_the_process_down() {
     let served = Served::start();
@@ -188,7 +192,7 @@ async fn no_statement_takes_more_than_the_limit_or_the_process_down() {
     client.simple_query("select md5('x')").await.unwrap();
     let before = served.memory("VmRSS");
     let rows = "(select md5(value::text) || md5((-value)::text) as v, value % 10 as g, value \
-                 from generate_series(1, 2000000) as s(value)) t";
+                 from generate_series(1, 1000000) as s(value)) t";
     for sql in [
         "select array_agg(v) from {rows}",
         "select g, array_agg(v) from {rows} group by g",
@@ -206,29 +210,15 @@ async fn no_statement_takes_more_than_the_limit_or_the_process_down() {
         "select max(repeat(v, 100)) over () from {rows}",
         "select last_value(v) over (order by v rows between unbounded preceding and unbounded \
          following) from {rows}",
-        "select sum(value) over (order by v) from {rows}",
     ] {
         let sql = sql.replace("{rows}", rows);
-        let error = match client
-            .simple_query(&format!("select count(*) from ({sql}) x(v)"))
-            .await
-        {
-            // The optimiser may see that nobody asks for the values.
-            Ok(_) => match client.simple_query(&sql).await {
-                Err(error) => error,
-                Ok(_) => continue,
-            },
-            Err(error) => error,
+        let Err(error) = client.simple_query(&sql).await else {
+            panic!("there is room for {sql}");
         };
-        let found = match error.as_db_error() {
-            Some(error) => error.code().code().to_owned(),
-            None => panic!("{sql}: {error}"),
-        };
-        let message = error.as_db_error().unwrap().message().to_owned();
-        assert_eq!(found, "53200", "{sql}: {message}");
+        assert_eq!(code(&error), "53200", "{sql}: {error:?}");
         let peak = served.memory("VmHWM").saturating_sub(before);
         println!("{} MiB after {sql}", peak / MIB);
-        assert!(peak < 400 * MIB, "{sql}: {} MiB", peak / MIB);
+        assert!(peak < MOST_OVER, "{sql}: {} MiB", peak / MIB);
     }
     let row = client.query_one("select 1", &[]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 1);

@@ -105,6 +105,10 @@ pub(in crate::wire::catalog) fn corrected(schema: &Schema) -> SchemaRef {
             if is_text_list(name) && field.data_type() == &DataType::Utf8 {
                 return Field::new(name, DataType::new_list(DataType::Utf8, true), true);
             }
+            // Its name since Postgres 17: clients go by the version that they are told.
+            if name == "colllocale" {
+                return field.as_ref().clone().with_name("colliculocale");
+            }
             if OIDS.contains(&name) && field.data_type() == &DataType::Int32 {
                 return oid_field(name);
             }

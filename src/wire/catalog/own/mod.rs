@@ -70,6 +70,15 @@ pub(super) fn table(name: &str, sources: &Sources<'_>) -> Option<Result<RecordBa
             "tablespace",
             "indexdef",
         ])),
+        "pg_user_mappings" => empty(&text_columns(&[
+            "umid",
+            "srvid",
+            "srvname",
+            "umuser",
+            "usename",
+            "umoptions",
+        ])),
+        "pg_parameter_acl" => empty(&text_columns(&["oid", "parname", "paracl"])),
         "pg_available_extensions" => empty(&text_columns(&[
             "name",
             "default_version",
@@ -87,4 +96,6 @@ pub(super) const ADDED: &[&str] = &[
     "pg_indexes",
     "pg_stat_activity",
     "pg_available_extensions",
+    "pg_user_mappings",
+    "pg_parameter_acl",
 ];

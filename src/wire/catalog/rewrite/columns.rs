@@ -69,9 +69,24 @@ fn without_casts(expr: &Expr) -> String {
     bare.to_string()
 }
 
+/// `SELECT x::date … ORDER BY x` sorts by the dates: a cast column has the column's name.
+fn name_casts(items: &mut [SelectItem]) {
+    for item in items {
+        if let SelectItem::UnnamedExpr(expr @ Expr::Cast { .. }) = item
+            && let Some(name) = names::of_expr(expr)
+        {
+            *item = SelectItem::ExprWithAlias {
+                expr: take(expr),
+                alias: Ident::with_quote('"', name),
+            };
+        }
+    }
+}
+
 /// Two columns of one name are fine in Postgres; the planner wants them told apart. What the
 /// client is told comes from the statement as it was written.
 pub(super) fn tell_apart(items: &mut [SelectItem]) {
+    name_casts(items);
     let wildcards = items.iter().filter(|item| names::is_wildcard(item)).count();
     let mut seen = BTreeSet::new();
     for (index, item) in items.iter_mut().enumerate() {

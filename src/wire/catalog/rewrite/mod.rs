@@ -141,9 +141,14 @@ impl VisitorMut for Rewrite<'_> {
             data_type,
             ..
         } = expr
-            && is_text(data_type)
         {
-            show_by_name(inner);
+            if is_text(data_type) {
+                show_by_name(inner);
+            } else if identifier_type(data_type) == Some(Identifier::Plain)
+                && let Err(error) = self.procedure(inner)
+            {
+                return ControlFlow::Break(error);
+            }
         }
         if self.catalogs {
             self.resolve_subquery(expr);
@@ -154,6 +159,13 @@ impl VisitorMut for Rewrite<'_> {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<WireError> {
         match expr {
             Expr::Collate { expr: inner, .. } => *expr = take(inner),
+            // The catalog that a row is of, to find its comment by: only tables have any here, and
+            // those are found by functions.
+            Expr::CompoundIdentifier(parts)
+                if self.catalogs && parts.last().is_some_and(|name| name.value == "tableoid") =>
+            {
+                *expr = cast(number("0"), DataType::Int(None));
+            }
             Expr::BinaryOp { op, .. } => plain_operator(op),
             Expr::AnyOp { compare_op, .. } | Expr::AllOp { compare_op, .. } => {
                 plain_operator(compare_op);
@@ -212,6 +224,44 @@ impl Rewrite<'_> {
                 *expr = Expr::value(Value::Boolean(*negated));
             }
             _ => {}
+        }
+    }
+
+    /// The OID within `'name'::regproc::oid`; elsewhere functions are compared by their names.
+    fn procedure(&self, expr: &mut Expr) -> Result<()> {
+        let Expr::Cast {
+            expr: inner,
+            data_type,
+            ..
+        } = expr
+        else {
+            return Ok(());
+        };
+        let Expr::Value(value) = inner.as_ref() else {
+            return Ok(());
+        };
+        let (Some(Identifier::Procedure), Some(name)) = (
+            identifier_type(data_type),
+            value.value.clone().into_string(),
+        ) else {
+            return Ok(());
+        };
+        let exact = name.contains('(');
+        let bare = name.split('(').next().unwrap_or_default().trim();
+        let bare = bare.strip_prefix("pg_catalog.").unwrap_or(bare);
+        match self.cache.functions(bare)?[..] {
+            [] => Err(WireError::new(
+                "42883",
+                format!("function \"{name}\" does not exist"),
+            )),
+            [oid, ref others @ ..] if exact || others.is_empty() => {
+                *expr = number(&oid.to_string());
+                Ok(())
+            }
+            _ => Err(WireError::new(
+                "42725",
+                format!("more than one function named \"{name}\""),
+            )),
         }
     }
 
