@@ -199,6 +199,9 @@ async fn casts_round_and_refuse_as_postgres_does() {
          where x::numeric(10,0) = 5 order by x",
         "select x from (values (5.40::float8), (4.5::float8), (5.5::float8)) v(x) where x::int in (4, 5) order by x",
         "select 123.456::numeric(5,1), 123.456::numeric(10,2)",
+        "select v.x::int from (values (1.2::float8), (0.9::float8)) v(x) order by v.x desc",
+        "select x::int, count(*) from (values (1.2::float8), (0.9::float8)) v(x) group by x::int",
+        "select distinct x::int from (values (1.2::float8), (0.9::float8)) v(x) order by x",
         "select 1234.5::numeric(4,1)",
         "select count(*) from (values (timestamp '2026-01-01 12:00')) v(t) \
          where t::date = date '2026-01-01'",

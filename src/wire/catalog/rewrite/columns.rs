@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{self, Expr, Ident, SelectItem};
+use datafusion::sql::sqlparser::ast::{self, Expr, Ident, OrderByKind, Query, SelectItem, SetExpr};
 
 use super::build::{call, null, take};
 use super::types::{Identifier, identifier_type};
@@ -78,6 +78,33 @@ fn name_casts(items: &mut [SelectItem]) {
             *item = SelectItem::ExprWithAlias {
                 expr: take(expr),
                 alias: Ident::with_quote('"', name),
+            };
+        }
+    }
+}
+
+/// `SELECT t.x::date … ORDER BY t.x` sorts by the column: there the cast must not take its name.
+pub(super) fn spare_sorted(query: &mut Query) {
+    let Some(OrderByKind::Expressions(sorts)) = query.order_by.as_ref().map(|by| &by.kind) else {
+        return;
+    };
+    let sorted: BTreeSet<String> = sorts
+        .iter()
+        .filter_map(|sort| match &sort.expr {
+            Expr::CompoundIdentifier(parts) => parts.last().map(crate::wire::utility::folded),
+            _ => None,
+        })
+        .collect();
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return;
+    };
+    for (index, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expr @ Expr::Cast { .. }) = item
+            && names::of_expr(expr).is_some_and(|name| sorted.contains(&name))
+        {
+            *item = SelectItem::ExprWithAlias {
+                expr: take(expr),
+                alias: Ident::with_quote('"', format!("frazil_cast_{index}")),
             };
         }
     }

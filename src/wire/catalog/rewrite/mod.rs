@@ -25,7 +25,7 @@ use super::functions::relation_oid;
 use super::snapshot::CatalogCache;
 use crate::wire::sqlstate::{Result, WireError};
 use build::{call, cast, null, number, plain_operator, take, unqualify};
-use columns::{name_inner_columns, show_by_name, tell_apart};
+use columns::{name_inner_columns, show_by_name, spare_sorted, tell_apart};
 use subqueries::{array_of_rows, at_most_one_row, correlate_by_equality};
 use types::{Identifier, identifier_type, is_text, plain_type};
 
@@ -94,6 +94,9 @@ impl VisitorMut for Rewrite<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<WireError> {
         self.depth += 1;
+        if self.depth == 1 {
+            spare_sorted(query);
+        }
         if self.catalogs && emptiness::query_is_empty(query) {
             query.order_by = None;
         }
