@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 use super::{QueryError, QueryErrorKind};
 
 /// What one call over one batch of rows may make.
-const MOST_BYTES: f64 = (128_u32 << 20) as f64;
+pub(super) const MOST_BYTES: f64 = (128_u32 << 20) as f64;
 
 /// How much a call makes, from its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +56,13 @@ pub(super) fn hold(state: &mut SessionState) -> Result<(), QueryError> {
         }
     }
     Ok(())
+}
+
+/// The error for a call that would make more than it may.
+pub(super) fn too_much(name: &str) -> QueryError {
+    let most = (MOST_BYTES / 1_048_576.0).round();
+    let message = format!("{name} would make more than {most} MiB at once");
+    QueryError::new(QueryErrorKind::OutOfMemory, message)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -107,15 +114,7 @@ impl ScalarUDFImpl for Held {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         if self.makes.bytes(&args.args, args.number_rows)? > MOST_BYTES {
-            return Err(QueryError::new(
-                QueryErrorKind::OutOfMemory,
-                format!(
-                    "{} would make more than {} MiB at once",
-                    self.name(),
-                    (MOST_BYTES / 1_048_576.0).round()
-                ),
-            )
-            .into());
+            return Err(too_much(self.name()).into());
         }
         self.inner.invoke_with_args(args)
     }

@@ -5,14 +5,14 @@
 //! Must come before type coercion, which then finds two doubles.
 
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{Between, Case, InList, ScalarFunction};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, cast};
 use datafusion::optimizer::AnalyzerRule;
+
+use super::rewrite;
 
 /// Functions that bring their arguments to one type.
 const OF_ONE_TYPE: [&str; 5] = ["coalesce", "nullif", "greatest", "least", "nvl"];
@@ -27,32 +27,13 @@ impl AnalyzerRule for Doubles {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(rewrite).data()
-    }
-}
-
-fn rewrite(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let mut schema = merge_schema(&plan.inputs());
-    if let LogicalPlan::TableScan(scan) = &plan {
-        let name = scan.table_name.clone();
-        schema.merge(&DFSchema::try_from_qualified_schema(
-            name,
-            &scan.source.schema(),
-        )?);
-    }
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let changed = expr.transform_up(|mut expr| {
-            let together = together(&mut expr);
-            let changed = to_doubles(together, &schema);
-            Ok(match changed {
-                true => Transformed::yes(expr),
-                false => Transformed::no(expr),
+        rewrite::expressions(plan, |expr, schema| {
+            expr.transform_up(|mut expr| {
+                let changed = to_doubles(together(&mut expr), schema);
+                Ok(Transformed::new_transformed(expr, changed))
             })
-        });
-        Ok(changed?.update_data(|expr| name.restore(expr)))
-    })
+        })
+    }
 }
 
 /// The parts of an expression that are brought to one type.

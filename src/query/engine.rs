@@ -25,7 +25,9 @@ use super::session::{Session, SessionOptions};
 use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
-use super::{QueryError, QueryErrorKind, bounded, doubles, exact, gather, literals, window, zone};
+use super::{
+    QueryError, QueryErrorKind, bounded, doubles, exact, gather, joined, literals, window, zone,
+};
 use crate::lake::Lake;
 
 /// Limits of an engine. Every one has a default that holds on a small machine.
@@ -225,6 +227,7 @@ fn template(
             Arc::new(TypeCoercion::new()),
             Arc::new(zone::InZone),
             Arc::new(exact::Exact),
+            Arc::new(joined::Joins),
             Arc::new(window::Windows(Arc::clone(&environment.memory_pool))),
         ])
         .build();

@@ -7,18 +7,17 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, FixedSizeBinaryBuilder, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, internal_err};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{Between, Cast, InList, ScalarFunction};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 
+use super::rewrite;
 use super::{QueryError, QueryErrorKind, time_text};
 
 /// What a uuid is in Arrow.
@@ -34,25 +33,10 @@ impl AnalyzerRule for Literals {
 
     fn analyze(&self, plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
         let zone = options.execution.time_zone.as_deref().unwrap_or("UTC");
-        plan.transform_up_with_subqueries(|plan| rewrite(plan, zone))
-            .data()
+        rewrite::expressions(plan, |expr, schema| {
+            expr.transform_up(|expr| expression(expr, schema, zone))
+        })
     }
-}
-
-fn rewrite(plan: LogicalPlan, zone: &str) -> Result<Transformed<LogicalPlan>> {
-    let mut schema = merge_schema(&plan.inputs());
-    if let LogicalPlan::TableScan(scan) = &plan {
-        schema.merge(&DFSchema::try_from_qualified_schema(
-            scan.table_name.clone(),
-            &scan.source.schema(),
-        )?);
-    }
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let typed = expr.transform_up(|expr| expression(expr, &schema, zone))?;
-        Ok(typed.update_data(|expr| name.restore(expr)))
-    })
 }
 
 fn expression(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr>> {

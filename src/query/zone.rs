@@ -10,12 +10,10 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use chrono::{DateTime, Days, MappedLocalTime, Offset, TimeZone as _};
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{Cast, ScalarFunction};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature, Volatility,
@@ -23,6 +21,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast;
 
+use super::rewrite;
 use super::{QueryError, QueryErrorKind};
 
 /// Functions whose answer depends on the zone of their argument.
@@ -40,21 +39,11 @@ impl AnalyzerRule for InZone {
     fn analyze(&self, plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
         match options.execution.time_zone.as_deref() {
             None | Some("UTC") => Ok(plan),
-            Some(zone) => plan
-                .transform_up_with_subqueries(|plan| rewrite(plan, zone))
-                .data(),
+            Some(zone) => rewrite::expressions(plan, |expr, schema| {
+                expr.transform_up(|expr| Ok(expression(expr, schema, zone)))
+            }),
         }
     }
-}
-
-fn rewrite(plan: LogicalPlan, zone: &str) -> Result<Transformed<LogicalPlan>> {
-    let schema = merge_schema(&plan.inputs());
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let local = expr.transform_up(|expr| Ok(expression(expr, &schema, zone)))?;
-        Ok(local.update_data(|expr| name.restore(expr)))
-    })
 }
 
 fn expression(expr: Expr, schema: &DFSchema, zone: &str) -> Transformed<Expr> {

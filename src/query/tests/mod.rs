@@ -2,6 +2,7 @@
 
 mod doubles;
 mod engine;
+mod joined;
 mod refusals;
 
 use std::sync::Arc;
