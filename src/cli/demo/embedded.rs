@@ -1,11 +1,9 @@
 //! The embedded log as the producer's outlet.
 
-use std::borrow::Cow;
-
 use async_trait::async_trait;
 
 use super::outlet::{Batch, Outlet};
-use crate::sink::source::embedded::{EmbeddedLog, NewRecord, Topic};
+use crate::sink::source::embedded::{EmbeddedLog, Topic};
 
 /// Appends of one batch are one transaction.
 #[derive(Debug)]
@@ -37,17 +35,9 @@ impl Outlet for EmbeddedOutlet {
     }
 
     async fn append(&mut self, batch: &Batch) -> anyhow::Result<()> {
-        let records: Vec<NewRecord<'_>> = batch
-            .records
-            .iter()
-            .map(|record| NewRecord {
-                partition: record.partition,
-                timestamp_ms: record.timestamp_ms,
-                key: Some(Cow::Borrowed(&batch.bytes[record.key.clone()])),
-                payload: Some(Cow::Borrowed(&batch.bytes[record.payload.clone()])),
-            })
-            .collect();
-        self.log.append(&self.topic.name, &records).await?;
+        self.log
+            .append(&self.topic.name, &batch.new_records())
+            .await?;
         Ok(())
     }
 }

@@ -1,13 +1,11 @@
 //! Kafka as the producer's outlet: idempotent, in order, every record acknowledged.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use anyhow::Context;
 use async_trait::async_trait;
 
 use super::outlet::{Batch, Outlet};
-use crate::sink::source::embedded::NewRecord;
 use crate::sink::source::kafka::{KafkaProducer, create_topic};
 
 pub(super) struct KafkaOutlet {
@@ -38,17 +36,7 @@ impl Outlet for KafkaOutlet {
     }
 
     async fn append(&mut self, batch: &Batch) -> anyhow::Result<()> {
-        let records: Vec<NewRecord<'_>> = batch
-            .records
-            .iter()
-            .map(|record| NewRecord {
-                partition: record.partition,
-                timestamp_ms: record.timestamp_ms,
-                key: Some(Cow::Borrowed(&batch.bytes[record.key.clone()])),
-                payload: Some(Cow::Borrowed(&batch.bytes[record.payload.clone()])),
-            })
-            .collect();
-        self.producer.append(&records).await?;
+        self.producer.append(&batch.new_records()).await?;
         Ok(())
     }
 }

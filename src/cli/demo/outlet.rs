@@ -1,8 +1,11 @@
 //! Where the demo's records go: the embedded log or Kafka.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use async_trait::async_trait;
+
+use crate::sink::source::embedded::NewRecord;
 
 /// Some records in the order in which they were made, their bytes in one buffer.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,18 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.records.clear();
+    }
+
+    /// As a log takes them.
+    pub(super) fn new_records(&self) -> Vec<NewRecord<'_>> {
+        let bytes = |range: &Range<usize>| Some(Cow::Borrowed(&self.bytes[range.clone()]));
+        let record = |record: &Outgoing| NewRecord {
+            partition: record.partition,
+            timestamp_ms: record.timestamp_ms,
+            key: bytes(&record.key),
+            payload: bytes(&record.payload),
+        };
+        self.records.iter().map(record).collect()
     }
 }
 

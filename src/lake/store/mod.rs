@@ -217,8 +217,8 @@ impl Store {
     }
 
     /// Writes a file that must not exist yet, durably: `Conflict` when it does with other bytes; the
-    /// same bytes again are fine. Files above 32 MiB go in parts, which object stores don't check for being the first; such names must be unique
-    /// by themselves, as those of data files are.
+    /// same bytes again are fine. Files above 32 MiB go in parts, which object stores don't check
+    /// for being the first; such names must be unique by themselves, as those of data files are.
     pub async fn write(&self, location: &str, bytes: Bytes) -> Result<()> {
         let (store, _, path) = self.place(location)?;
         let mut pause = FIRST_PAUSE;
