@@ -61,7 +61,8 @@ enum Action {
     },
     /// Make and fill a new event table in place of one that was dropped
     ///
-    /// It is filled from the contract's start.
+    /// It is filled from the contract's start; dead letters are another table, so theirs come
+    /// again.
     AcceptTable { stream: String },
     /// Read one partition from this offset on
     ///
