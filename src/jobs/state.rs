@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::declare::model::Model;
 use crate::domain::TableName;
-use crate::lake::Table;
+use crate::lake::{Table, history};
 
 /// The table property; a table without it is no model's.
 pub const STATE_PROPERTY: &str = "frazil.model";
@@ -92,17 +92,11 @@ impl PublishedState {
     /// have added to it, and must not have rolled it back.
     pub fn still_stands(&self, table: &Table) -> bool {
         let metadata = table.metadata();
-        let Some(current) = metadata.current_snapshot() else {
-            return false;
-        };
         let ours = metadata
             .snapshots()
             .find(|snapshot| run_of(snapshot) == Some(self.run_id.as_str()));
-        match ours {
-            Some(ours) => ancestors(table).any(|id| id == ours.snapshot_id()),
-            // Expired. A table that was rolled back behind it has an older snapshot.
-            None => current.sequence_number() >= self.sequence_number,
-        }
+        let id = ours.map(|snapshot| snapshot.snapshot_id());
+        history::goes_on_from(metadata, id, Some(self.sequence_number))
     }
 
     /// Whether nobody has changed the table's rows since.
@@ -116,19 +110,6 @@ impl PublishedState {
 pub fn run_of(snapshot: &iceberg::spec::Snapshot) -> Option<&str> {
     let summary = &snapshot.summary().additional_properties;
     summary.get(RUN_ID_SUMMARY).map(String::as_str)
-}
-
-/// Ids of the snapshots that the current one came from, itself first, as far as they are kept.
-fn ancestors(table: &Table) -> impl Iterator<Item = i64> {
-    let metadata = table.metadata();
-    let mut next = metadata.current_snapshot_id();
-    std::iter::from_fn(move || {
-        let id = next?;
-        next = metadata
-            .snapshot_by_id(id)
-            .and_then(|snapshot| snapshot.parent_snapshot_id());
-        Some(id)
-    })
 }
 
 /// Changes when what a run computes or how it is laid out changes; a schedule changes neither.

@@ -68,3 +68,37 @@ pub fn ancestors(metadata: &TableMetadata, head: i64) -> Vec<i64> {
     }
     line
 }
+
+/// Whether the current snapshot came from one that somebody remembers by id, by sequence number or
+/// by both: false once the table was rolled back behind it, or replaced.
+///
+/// Snapshots between the two may have been expired, and the remembered one too. Then the line of
+/// parents ends early: at an id that is not there any more, or at a snapshot without a parent, as
+/// pyiceberg (0.12) leaves it when it expires the parent. What was seen up to there must all be
+/// younger than the remembered one. A line that ends without a parent while the remembered
+/// snapshot is still there is another line's (`CREATE OR REPLACE`).
+pub fn goes_on_from(metadata: &TableMetadata, id: Option<i64>, sequence: Option<i64>) -> bool {
+    let known = id.and_then(|id| metadata.snapshot_by_id(id));
+    let sequence = sequence.or_else(|| known.map(|snapshot| snapshot.sequence_number()));
+    let Some(head) = metadata.current_snapshot_id() else {
+        return false;
+    };
+    for at in ancestors(metadata, head) {
+        if Some(at) == id {
+            return true;
+        }
+        let snapshot = metadata.snapshot_by_id(at);
+        let number = snapshot.map(|snapshot| snapshot.sequence_number());
+        if number
+            .zip(sequence)
+            .is_some_and(|(at, wanted)| at <= wanted)
+        {
+            return id.is_none() && number == sequence;
+        }
+        if snapshot.is_some_and(|snapshot| snapshot.parent_snapshot_id().is_none()) {
+            return known.is_none() && sequence.is_some();
+        }
+    }
+    // The last one's parent has expired.
+    true
+}

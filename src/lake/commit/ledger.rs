@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{CommitError, LedgerMove, TableChange};
 use crate::domain::{Ledger, OffsetRange, SourcePartition};
-use crate::lake::{Error, Result, Table};
+use crate::lake::{Error, Result, Table, history};
 
 /// Summary property: the ranges of offsets that a snapshot committed. JSON,
 /// `{"version":1,"sources":[{"cluster_id":…,"topic_id":…,"topic":…,"ranges":[[partition,from,to],…]}]}`.
@@ -19,32 +19,15 @@ pub const LOST_SUMMARY: &str = "frazil.lost";
 const SUMMARY_VERSION: u32 = 1;
 
 /// Says why a ledger can't be trusted on this metadata, if so.
-///
-/// Snapshots between the ledger's and the current one may have been expired. Walking back from the
-/// current one, meeting an older snapshot before the ledger's means that somebody rolled back.
 pub(in crate::lake) fn verify(metadata: &TableMetadata, ledger: &Ledger) -> Result<(), String> {
     let Some(wanted) = ledger.snapshot_id else {
         return verify_absent(metadata, ledger);
     };
-    let known = metadata.snapshot_by_id(wanted);
-    let sequence = ledger
-        .sequence_number
-        .or_else(|| known.map(|snapshot| snapshot.sequence_number()));
-    let mut at = metadata.current_snapshot_id();
-    while let Some(id) = at {
-        if id == wanted {
-            return Ok(());
-        }
-        let Some(snapshot) = metadata.snapshot_by_id(id) else {
-            // Expired; all that was seen is younger than the ledger, or nothing is known of it.
-            return Ok(());
-        };
-        if sequence.is_some_and(|sequence| snapshot.sequence_number() <= sequence) {
-            return Err(rolled_back(metadata, wanted));
-        }
-        at = snapshot.parent_snapshot_id();
+    if history::goes_on_from(metadata, Some(wanted), ledger.sequence_number) {
+        Ok(())
+    } else {
+        Err(rolled_back(metadata, wanted))
     }
-    Err(rolled_back(metadata, wanted))
 }
 
 fn verify_absent(metadata: &TableMetadata, ledger: &Ledger) -> Result<(), String> {

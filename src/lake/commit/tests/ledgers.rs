@@ -314,3 +314,53 @@ async fn a_ledger_that_is_gone_is_not_an_empty_one() {
     let again = batch("/0", vec![step(0, None, 0, 1)]);
     assert!(lake.commit(&commit(&lake, vec![again])).await.is_err());
 }
+
+/// pyiceberg (0.12) takes the parent's id out of a snapshot whose parent it expires.
+#[tokio::test]
+async fn expiry_that_forgets_the_parent_is_no_rollback() {
+    let (lake, _) = lake();
+    let ids = three_batches(&lake).await;
+    lake.commit(&commit(&lake, vec![append("a.t", &["/c1"])]))
+        .await
+        .unwrap();
+    tamper(&lake, |document| {
+        keep_without_parent(document, |id| !ids.contains(&id));
+    })
+    .await;
+    assert_eq!(
+        ledger(&lake).await.unwrap().get(&source(0)),
+        Some(Position { next: 3, epoch: 0 })
+    );
+    let next = batch("/4", vec![step(0, Some(3), 3, 4)]);
+    lake.commit(&commit(&lake, vec![next])).await.unwrap();
+}
+
+/// `CREATE OR REPLACE` elsewhere: a first snapshot beside the old line, which is kept.
+#[tokio::test]
+async fn a_replaced_table_stops_the_stream() {
+    let (lake, _) = lake();
+    three_batches(&lake).await;
+    lake.commit(&commit(&lake, vec![append("a.t", &["/c1"])]))
+        .await
+        .unwrap();
+    tamper(&lake, |document| keep_without_parent(document, |_| true)).await;
+    assert_rolled_back(ledger(&lake).await);
+}
+
+/// Keeps these snapshots, and the current one begins a line of its own.
+fn keep_without_parent(document: &mut serde_json::Value, keep: impl Fn(i64) -> bool) {
+    let kept = |id: &serde_json::Value| keep(id.as_i64().unwrap());
+    let current = document["current-snapshot-id"].clone();
+    let snapshots = document["snapshots"].as_array_mut().unwrap();
+    snapshots.retain(|snapshot| kept(&snapshot["snapshot-id"]));
+    for snapshot in snapshots {
+        if snapshot["snapshot-id"] == current {
+            snapshot
+                .as_object_mut()
+                .unwrap()
+                .remove("parent-snapshot-id");
+        }
+    }
+    let log = document["snapshot-log"].as_array_mut().unwrap();
+    log.retain(|entry| kept(&entry["snapshot-id"]));
+}
