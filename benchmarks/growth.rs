@@ -1,11 +1,12 @@
-//! Does the ten-thousandth commit cost more than the first? Appends as the sink makes them (a
-//! Parquet file, a move of the ledger) to one table, with upkeep running beside them, on local
-//! files and an SQLite catalog.
+//! Does the ten-thousandth commit cost more than the tenth? Appends as the sink makes them (a
+//! Parquet file, a move of the ledger) to one table, with a pass of upkeep after every 600, on
+//! local files and an SQLite catalog.
 //!
 //!     cargo run --release -p frazil-benchmarks --bin growth -- [--commits N] [--rows N] [--no-upkeep]
 //!
-//! One line for each tenth: wall and CPU time of a commit, what it wrote of metadata, what a reader
-//! finds, and how long a count over the whole table takes.
+//! One line for each step: wall and CPU time of a commit, over the last commits before it (the
+//! tenth: over the first ten of many tables), what a pass of upkeep took since the step before,
+//! what a reader finds, and how long a count over the whole table takes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -58,48 +59,104 @@ fn arguments() -> Arguments {
     }
 }
 
+/// Where a line is printed.
+const STEPS: [u64; 7] = [10, 100, 1_000, 2_000, 5_000, 10_000, 20_000];
+/// So many commits before a step are its measure.
+const WINDOW: u64 = 200;
+
 async fn measure(arguments: Arguments) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("frazil.toml");
-    std::fs::write(&file, "version = 1\n[lake]\nwarehouse = \".\"\n").expect("a file");
-    let config = Config::load(&file).expect("a configuration");
-    open_lake(&config).await.expect("a new lake");
-    let lakehouse = Lakehouse::open_config(config).await.expect("opens");
-    let lake = lakehouse.lake().clone();
-    let name: TableName = "shop.events".parse().expect("a name");
-    create(&lake, &name).await;
     println!(
-        "commits\twall_ms\tcpu_ms\tmetadata_kB\tsnapshots\tmanifests\tmetadata_files\tcount_ms"
+        "commits\twall_ms\tcpu_ms\tupkeep_cpu_ms\tmetadata_kB\tsnapshots\tmanifests\tmetadata_files\tcount_ms"
     );
-    let tenth = (arguments.commits / 10).max(1);
-    let mut stint = Stint::start();
-    let mut passes = Vec::new();
-    for number in 0..arguments.commits {
-        append(&lake, &name, number.cast_signed(), arguments.rows).await;
-        if arguments.upkeep && number % COMMITS_BETWEEN_UPKEEP == COMMITS_BETWEEN_UPKEEP - 1 {
-            passes.push(tokio::spawn(keep_up(lake.clone())));
+    for step in [STEPS[0], STEPS[1]] {
+        young(&arguments, step).await;
+    }
+    let house = House::new().await;
+    let name: TableName = "shop.events".parse().expect("a name");
+    create(&house.lake, &name).await;
+    let steps = STEPS.into_iter().filter(|step| *step <= arguments.commits);
+    let mut done = 0;
+    for step in steps.skip(2) {
+        let (mut commits, mut passes) = (Spent::default(), Spent::default());
+        while done < step {
+            let started = Instantly::now();
+            append(&house.lake, &name, done.cast_signed(), arguments.rows).await;
+            if step - done <= WINDOW {
+                commits.add(started);
+            }
+            done += 1;
+            if arguments.upkeep && done.is_multiple_of(COMMITS_BETWEEN_UPKEEP) {
+                let started = Instantly::now();
+                keep_up(house.lake.clone()).await;
+                passes.add(started);
+            }
         }
-        if (number + 1) % tenth == 0 {
-            let (wall_ms, cpu_ms) = stint.per_commit(tenth);
-            let seen = look(&lakehouse, &name, folder.path()).await;
-            println!("{}\t{wall_ms:.2}\t{cpu_ms:.2}\t{seen}", number + 1);
-            stint = Stint::start();
+        house.print(step, &name, &commits, &passes).await;
+    }
+    house.check(&name, done, arguments.rows).await;
+}
+
+/// The first commits of as many tables as give a window.
+async fn young(arguments: &Arguments, step: u64) {
+    let house = House::new().await;
+    let tables = (WINDOW / step).max(1);
+    let mut commits = Spent::default();
+    let mut last = None;
+    for table in 0..=tables {
+        let name: TableName = format!("shop.events{table}").parse().expect("a name");
+        create(&house.lake, &name).await;
+        for number in 0..step {
+            let started = Instantly::now();
+            append(&house.lake, &name, number.cast_signed(), arguments.rows).await;
+            // The first table warms the process up.
+            if table > 0 {
+                commits.add(started);
+            }
+        }
+        last = Some(name);
+    }
+    let name = last.expect("one table at least");
+    house.print(step, &name, &commits, &Spent::default()).await;
+    house.check(&name, step, arguments.rows).await;
+}
+
+struct House {
+    folder: tempfile::TempDir,
+    lakehouse: Lakehouse,
+    lake: Lake,
+}
+
+impl House {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("frazil.toml");
+        std::fs::write(&file, "version = 1\n[lake]\nwarehouse = \".\"\n").expect("a file");
+        let config = Config::load(&file).expect("a configuration");
+        open_lake(&config).await.expect("a new lake");
+        let lakehouse = Lakehouse::open_config(config).await.expect("opens");
+        let lake = lakehouse.lake().clone();
+        Self {
+            folder,
+            lakehouse,
+            lake,
         }
     }
-    for pass in passes {
-        pass.await.expect("a pass of upkeep ends");
+
+    async fn print(&self, step: u64, name: &TableName, commits: &Spent, passes: &Spent) {
+        let (wall, cpu) = commits.each_ms();
+        let (_, upkeep) = passes.each_ms();
+        let seen = look(&self.lakehouse, name, self.folder.path()).await;
+        println!("{step}\t{wall:.2}\t{cpu:.2}\t{upkeep:.0}\t{seen}");
     }
-    let rows = lakehouse
-        .sql("SELECT count(*) AS rows FROM shop.events")
-        .await;
-    let rows = rows.expect("a count");
-    let rows = rows[0].column(0).as_any().downcast_ref::<Int64Array>();
-    let expected = arguments.commits.cast_signed() * arguments.rows;
-    assert_eq!(
-        rows.expect("a number").value(0),
-        expected,
-        "no row lost, none twice"
-    );
+
+    /// No row lost, none twice.
+    async fn check(&self, name: &TableName, commits: u64, rows: i64) {
+        let query = format!("SELECT count(*) AS rows FROM {name}");
+        let found = self.lakehouse.sql(&query).await.expect("a count");
+        let found = found[0].column(0).as_any().downcast_ref::<Int64Array>();
+        let expected = commits.cast_signed() * rows;
+        assert_eq!(found.expect("a number").value(0), expected);
+    }
 }
 
 async fn create(lake: &Lake, name: &TableName) {
@@ -203,14 +260,16 @@ async fn look(lakehouse: &Lakehouse, name: &TableName, folder: &Path) -> String 
     let size = lakehouse.lake().store.size(table.metadata_location()).await;
     let counted = Instant::now();
     let count = lakehouse
-        .sql("SELECT count(*), max(id) FROM shop.events WHERE page <> ''")
+        .sql(&format!(
+            "SELECT count(*), max(id) FROM {name} WHERE page <> ''"
+        ))
         .await;
     count.expect("a count");
     format!(
         "{:.1}\t{}\t{}\t{}\t{:.1}",
         size.expect("a size").unwrap_or(0) as f64 / 1e3,
         metadata.snapshots().count(),
-        manifests.entries().len(),
+        manifests.len(),
         metadata_files(folder),
         counted.elapsed().as_secs_f64() * 1e3,
     )
@@ -231,31 +290,48 @@ fn metadata_files(folder: &Path) -> usize {
         .sum()
 }
 
-struct Stint {
+/// A moment, in wall time and in this process's CPU time.
+struct Instantly {
     wall: Instant,
-    cpu_ms: f64,
+    cpu: Duration,
 }
 
-impl Stint {
-    fn start() -> Self {
+impl Instantly {
+    fn now() -> Self {
         Self {
             wall: Instant::now(),
-            cpu_ms: cpu_ms(),
+            cpu: cpu(),
         }
-    }
-
-    fn per_commit(&self, commits: u64) -> (f64, f64) {
-        let wall_ms = self.wall.elapsed().as_secs_f64() * 1e3;
-        let commits = commits as f64;
-        (wall_ms / commits, (cpu_ms() - self.cpu_ms) / commits)
     }
 }
 
-/// User and system time of this process, all threads (proc(5), fields 14 and 15, in hundredths).
-fn cpu_ms() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
-    let after_name = stat.rsplit(") ").next().expect("fields");
-    let fields: Vec<&str> = after_name.split(' ').collect();
-    let ticks = |field: usize| fields[field].parse::<f64>().expect("a number");
-    (ticks(11) + ticks(12)) * 10.0
+/// Time spent on so many of a thing.
+#[derive(Default)]
+struct Spent {
+    times: u32,
+    wall: Duration,
+    cpu: Duration,
+}
+
+impl Spent {
+    fn add(&mut self, since: Instantly) {
+        self.times += 1;
+        self.wall += since.wall.elapsed();
+        self.cpu += cpu().saturating_sub(since.cpu);
+    }
+
+    fn each_ms(&self) -> (f64, f64) {
+        let each = |spent: Duration| spent.as_secs_f64() * 1e3 / f64::from(self.times.max(1));
+        (each(self.wall), each(self.cpu))
+    }
+}
+
+/// Time on a CPU of all of this process's threads that live (proc(5), schedstat, in ns).
+fn cpu() -> Duration {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
+    let spent = tasks.flatten().filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(spent.sum())
 }

@@ -236,9 +236,9 @@ impl Target {
             .and_then(|builder| builder.build())
             .map_err(|error| wrong(format!("{}: {}", model.name, error.message())))?;
         let store = base.store().clone();
-        let name = model.name.clone();
+        let (name, refs) = (model.name.clone(), base.refs().clone());
         Ok(Self {
-            table: Table::new(store, name, evolved.metadata.into(), location),
+            table: Table::new(store, name, evolved.metadata.into(), refs, location),
             create: None,
             schema: Some(schema),
         })

@@ -209,7 +209,7 @@ impl Reach {
             records: 0,
             new_deletes: false,
         };
-        for file in table.manifest_list(snapshot).await?.entries() {
+        for file in table.manifest_list(snapshot).await?.iter() {
             let is_data = file.content == ManifestContentType::Data;
             for entry in table.manifest(file).await?.entries() {
                 let number = entry.sequence_number().unwrap_or(file.sequence_number);

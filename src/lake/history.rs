@@ -6,18 +6,19 @@
 
 use std::collections::BTreeSet;
 
-use iceberg::spec::{MAIN_BRANCH, TableMetadata};
+use iceberg::spec::{MAIN_BRANCH, SnapshotRetention, TableMetadata};
 
-use super::{Error, Result};
+use super::Table;
 
 /// The snapshot that a reader as of this time gets; None when all are younger.
-pub fn as_of(metadata: &TableMetadata, time_ms: i64) -> Result<Option<i64>> {
+pub fn as_of(table: &Table, time_ms: i64) -> Option<i64> {
+    let metadata = table.metadata();
     let logged = metadata.history();
     if let Some(entry) = logged.iter().rfind(|e| e.timestamp_ms() <= time_ms) {
-        return Ok(Some(entry.snapshot_id));
+        return Some(entry.snapshot_id);
     }
     let in_log: BTreeSet<i64> = logged.iter().map(|entry| entry.snapshot_id).collect();
-    let elsewhere = of_other_branches(metadata)?;
+    let elsewhere = of_other_branches(table);
     let kept = metadata
         .snapshots()
         .filter(|snapshot| snapshot.timestamp_ms() <= time_ms)
@@ -27,14 +28,12 @@ pub fn as_of(metadata: &TableMetadata, time_ms: i64) -> Result<Option<i64>> {
             !in_log.contains(&id) && !elsewhere.contains(&id)
         })
         .max_by_key(|snapshot| (snapshot.timestamp_ms(), snapshot.sequence_number()));
-    Ok(kept.map(|snapshot| snapshot.snapshot_id()))
+    kept.map(|snapshot| snapshot.snapshot_id())
 }
 
 /// Snapshots that only branches other than main have made, as far as their parents are there.
-fn of_other_branches(metadata: &TableMetadata) -> Result<BTreeSet<i64>> {
-    // The crate keeps references to itself; their JSON is the format's own.
-    let document = serde_json::to_value(metadata)
-        .map_err(|error| Error::corrupt(format!("table metadata: {error}")))?;
+fn of_other_branches(table: &Table) -> BTreeSet<i64> {
+    let metadata = table.metadata();
     let mains: BTreeSet<i64> = metadata
         .current_snapshot_id()
         .map(|head| ancestors(metadata, head))
@@ -42,16 +41,14 @@ fn of_other_branches(metadata: &TableMetadata) -> Result<BTreeSet<i64>> {
         .into_iter()
         .collect();
     let mut others = BTreeSet::new();
-    for (name, reference) in document["refs"].as_object().into_iter().flatten() {
-        if name == MAIN_BRANCH || reference["type"] == "tag" {
-            continue;
-        }
-        if let Some(head) = reference["snapshot-id"].as_i64() {
-            let line = ancestors(metadata, head).into_iter();
+    for (name, reference) in table.refs().iter() {
+        let is_branch = matches!(reference.retention, SnapshotRetention::Branch { .. });
+        if name != MAIN_BRANCH && is_branch {
+            let line = ancestors(metadata, reference.snapshot_id).into_iter();
             others.extend(line.take_while(|id| !mains.contains(id)));
         }
     }
-    Ok(others)
+    others
 }
 
 /// This snapshot and those before it, newest first, as far as they are still there.

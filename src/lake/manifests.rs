@@ -13,8 +13,9 @@ use iceberg::spec::{
 };
 use moka::future::Cache;
 
+use super::refs::{self, Refs};
 use super::store::Store;
-use super::{Error, ErrorKind, Result};
+use super::{Error, ErrorKind, Result, Table};
 
 /// A parsed manifest takes about this much more memory than its file.
 const MANIFEST_GROWTH: u64 = 4;
@@ -33,8 +34,8 @@ struct Entry {
 
 #[derive(Clone)]
 enum Value {
-    Metadata(TableMetadataRef),
-    List(Arc<ManifestList>),
+    Metadata(TableMetadataRef, Arc<Refs>),
+    List(Arc<Vec<ManifestFile>>),
     Manifest(Arc<Manifest>),
 }
 
@@ -58,27 +59,46 @@ impl ManifestCache {
         Self { entries }
     }
 
-    /// A metadata file. `Corrupt` when it can't be parsed.
-    pub async fn metadata(&self, store: &Store, location: &str) -> Result<TableMetadataRef> {
+    /// A metadata file, and the branches and tags in it. `Corrupt` when it can't be parsed.
+    pub async fn metadata(
+        &self,
+        store: &Store,
+        location: &str,
+    ) -> Result<(TableMetadataRef, Arc<Refs>)> {
         let load = async {
             let bytes = store.read(location).await?;
-            let metadata = parse_metadata(store, location, &bytes).await?;
+            let (metadata, refs) = parse_metadata(store, location, &bytes).await?;
             Ok(Entry {
                 bytes: bytes.len() as u64 * 2,
-                value: Value::Metadata(Arc::new(metadata)),
+                value: Value::Metadata(Arc::new(metadata), Arc::new(refs)),
             })
         };
         match self.entry(location, load).await? {
-            Value::Metadata(metadata) => Ok(metadata),
+            Value::Metadata(metadata, refs) => Ok((metadata, refs)),
             _ => Err(confused(location)),
         }
     }
 
-    /// Remembers a metadata file that this process wrote itself.
-    pub(super) async fn put_metadata(&self, location: &str, bytes: u64, value: TableMetadataRef) {
+    /// Remembers what this process committed itself, in the place of what it was made from: one
+    /// table's metadata of each commit would soon push everything else out.
+    pub(super) async fn put_commit(&self, table: &Table, bytes: u64, replaced: Option<&str>) {
+        let metadata = Value::Metadata(table.metadata().clone(), table.refs().clone());
+        let location = table.metadata_location().to_owned();
         let entry = Entry {
             bytes: bytes * 2,
-            value: Value::Metadata(value),
+            value: metadata,
+        };
+        self.entries.insert(location, entry).await;
+        if let Some(replaced) = replaced {
+            self.entries.invalidate(replaced).await;
+        }
+    }
+
+    /// Remembers a manifest list that this process wrote itself.
+    pub(super) async fn put_list(&self, location: &str, bytes: u64, list: Vec<ManifestFile>) {
+        let entry = Entry {
+            bytes: bytes * MANIFEST_GROWTH,
+            value: Value::List(Arc::new(list)),
         };
         self.entries.insert(location.to_owned(), entry).await;
     }
@@ -89,7 +109,7 @@ impl ManifestCache {
         store: &Store,
         snapshot: &Snapshot,
         version: FormatVersion,
-    ) -> Result<Arc<ManifestList>> {
+    ) -> Result<Arc<Vec<ManifestFile>>> {
         let location = snapshot.manifest_list();
         let load = async {
             let bytes = store.read(location).await?;
@@ -97,7 +117,7 @@ impl ManifestCache {
                 .map_err(|error| unreadable("manifest list", location, error))?;
             Ok(Entry {
                 bytes: bytes.len() as u64 * MANIFEST_GROWTH,
-                value: Value::List(Arc::new(list)),
+                value: Value::List(Arc::new(list.consume_entries().into_iter().collect())),
             })
         };
         match self.entry(location, load).await? {
@@ -138,20 +158,29 @@ impl ManifestCache {
     }
 }
 
-async fn parse_metadata(store: &Store, location: &str, bytes: &Bytes) -> Result<TableMetadata> {
-    // Another engine may have compressed it; iceberg's reader knows how.
-    let parsed = if bytes.starts_with(&[0x1f, 0x8b]) {
-        TableMetadata::read_from(&store.file_io(), location)
-            .await
-            .map_err(|error| error.to_string())
-    } else {
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())
-    };
-    parsed.map_err(|reason| {
+async fn parse_metadata(
+    store: &Store,
+    location: &str,
+    bytes: &Bytes,
+) -> Result<(TableMetadata, Refs)> {
+    let unreadable = |reason: String| {
         Error::corrupt(format!(
             "the metadata file {location} can't be read: {reason}"
         ))
-    })
+    };
+    // Another engine may have compressed it; iceberg's reader knows how.
+    let (metadata, json) = if bytes.starts_with(&[0x1f, 0x8b]) {
+        let metadata = TableMetadata::read_from(&store.file_io(), location).await;
+        let metadata = metadata.map_err(|error| unreadable(error.to_string()))?;
+        let json = serde_json::to_vec(&metadata).map_err(|error| unreadable(error.to_string()))?;
+        (metadata, json.into())
+    } else {
+        let metadata = serde_json::from_slice(bytes);
+        let metadata = metadata.map_err(|error| unreadable(error.to_string()))?;
+        (metadata, bytes.clone())
+    };
+    let refs = refs::read(&json, &metadata).map_err(|error| unreadable(error.to_string()))?;
+    Ok((metadata, refs))
 }
 
 fn unreadable(what: &str, location: &str, error: iceberg::Error) -> Error {

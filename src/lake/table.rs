@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use iceberg::spec::{Manifest, ManifestFile, ManifestList, Snapshot, TableMetadataRef};
+use iceberg::spec::{Manifest, ManifestFile, Snapshot, TableMetadataRef};
 
+use super::refs::Refs;
 use super::store::Store;
 use super::{Error, Result};
 use crate::domain::{Ledger, TableName};
@@ -13,6 +14,7 @@ use crate::domain::{Ledger, TableName};
 pub struct Table {
     name: TableName,
     metadata: TableMetadataRef,
+    refs: Arc<Refs>,
     metadata_location: String,
     store: Store,
 }
@@ -22,11 +24,13 @@ impl Table {
         store: Store,
         name: TableName,
         metadata: TableMetadataRef,
+        refs: Arc<Refs>,
         metadata_location: String,
     ) -> Self {
         Self {
             name,
             metadata,
+            refs,
             metadata_location,
             store,
         }
@@ -34,17 +38,18 @@ impl Table {
 
     /// Reads the metadata file, or takes it from the cache. `Corrupt` when it can't be parsed.
     pub async fn read(store: &Store, name: &TableName, metadata_location: &str) -> Result<Self> {
-        let metadata = store.manifests().metadata(store, metadata_location).await?;
+        let (metadata, refs) = store.manifests().metadata(store, metadata_location).await?;
         Ok(Self::new(
             store.clone(),
             name.clone(),
             metadata,
+            refs,
             metadata_location.to_owned(),
         ))
     }
 
     /// A snapshot's manifests, from the cache when they were read before.
-    pub async fn manifest_list(&self, snapshot: &Snapshot) -> Result<Arc<ManifestList>> {
+    pub async fn manifest_list(&self, snapshot: &Snapshot) -> Result<Arc<Vec<ManifestFile>>> {
         let version = self.metadata.format_version();
         let cache = self.store.manifests();
         cache.list(&self.store, snapshot, version).await
@@ -61,6 +66,11 @@ impl Table {
 
     pub fn metadata(&self) -> &TableMetadataRef {
         &self.metadata
+    }
+
+    /// Branches and tags.
+    pub fn refs(&self) -> &Arc<Refs> {
+        &self.refs
     }
 
     pub fn metadata_location(&self) -> &str {

@@ -7,11 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iceberg::spec::{MAIN_BRANCH, TableMetadata};
-use serde_json::Value;
+use iceberg::spec::{MAIN_BRANCH, SnapshotRetention, TableMetadata};
 
 use crate::lake::history::ancestors;
-use crate::lake::{Error, Result};
+use crate::lake::refs::Refs;
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -41,26 +40,21 @@ struct Moment {
     sequence_number: i64,
 }
 
-/// A branch or a tag, as the metadata file holds it.
-struct Reference {
-    name: String,
-    snapshot_id: i64,
-    is_branch: bool,
-    min_snapshots: usize,
-    max_age_ms: Option<i64>,
-}
-
 /// The snapshots that may go, oldest first. Those that a branch or tag points to never do.
-pub(super) fn doomed(metadata: &TableMetadata, policy: &Policy, now_ms: i64) -> Result<Vec<i64>> {
-    let references = references(metadata)?;
-    let heads: BTreeSet<i64> = references.iter().map(|r| r.snapshot_id).collect();
-    let kept = asked_for(metadata, &references, now_ms);
+pub(super) fn doomed(
+    metadata: &TableMetadata,
+    refs: &Refs,
+    policy: &Policy,
+    now_ms: i64,
+) -> Vec<i64> {
+    let heads: BTreeSet<i64> = refs.values().map(|r| r.snapshot_id).collect();
+    let kept = asked_for(metadata, refs, now_ms);
     let mut doomed = Vec::new();
-    for line in lines(metadata, &references) {
+    for line in lines(metadata, refs) {
         doomed.extend(thin(&line, &heads, policy, now_ms));
     }
     doomed.retain(|id| !kept.contains(id));
-    Ok(doomed)
+    doomed
 }
 
 /// `line` in order of time. Buckets are hours and days of UTC, so that the choice stays the same
@@ -92,18 +86,19 @@ fn thin(line: &[Moment], heads: &BTreeSet<i64>, policy: &Policy, now_ms: i64) ->
 
 /// One line for each branch, of what only it has; all else is main's: after a thinning parents
 /// are gone, and nobody can tell any more whose ancestor an old snapshot was.
-fn lines(metadata: &TableMetadata, references: &[Reference]) -> Vec<Vec<Moment>> {
-    let mains: BTreeSet<i64> = references
-        .iter()
-        .filter(|r| r.name == MAIN_BRANCH)
-        .flat_map(|r| ancestors(metadata, r.snapshot_id))
+fn lines(metadata: &TableMetadata, refs: &Refs) -> Vec<Vec<Moment>> {
+    let mains: BTreeSet<i64> = refs
+        .get(MAIN_BRANCH)
+        .into_iter()
+        .flat_map(|main| ancestors(metadata, main.snapshot_id))
         .collect();
     let mut claimed: BTreeMap<i64, usize> = BTreeMap::new();
     let mut lines: Vec<Vec<Moment>> = vec![Vec::new()];
-    for branch in references
-        .iter()
-        .filter(|r| r.is_branch && r.name != MAIN_BRANCH)
-    {
+    for (name, branch) in refs {
+        let is_branch = matches!(branch.retention, SnapshotRetention::Branch { .. });
+        if !is_branch || name == MAIN_BRANCH {
+            continue;
+        }
         lines.push(Vec::new());
         for id in ancestors(metadata, branch.snapshot_id) {
             if mains.contains(&id) {
@@ -127,17 +122,26 @@ fn lines(metadata: &TableMetadata, references: &[Reference]) -> Vec<Vec<Moment>>
 }
 
 /// What branches and the table ask to be kept beyond the policy.
-fn asked_for(metadata: &TableMetadata, references: &[Reference], now_ms: i64) -> BTreeSet<i64> {
+fn asked_for(metadata: &TableMetadata, refs: &Refs, now_ms: i64) -> BTreeSet<i64> {
     let floor = metadata
         .properties()
         .get(MIN_SNAPSHOTS)
         .and_then(|text| text.parse::<usize>().ok())
         .unwrap_or(1);
     let mut kept = BTreeSet::new();
-    for branch in references.iter().filter(|r| r.is_branch) {
+    for branch in refs.values() {
+        let SnapshotRetention::Branch {
+            min_snapshots_to_keep,
+            max_snapshot_age_ms,
+            ..
+        } = branch.retention
+        else {
+            continue;
+        };
         let line = ancestors(metadata, branch.snapshot_id);
-        kept.extend(line.iter().take(branch.min_snapshots.max(floor)));
-        if let Some(max_age_ms) = branch.max_age_ms {
+        let least = min_snapshots_to_keep.and_then(|count| usize::try_from(count).ok());
+        kept.extend(line.iter().take(least.unwrap_or(0).max(floor)));
+        if let Some(max_age_ms) = max_snapshot_age_ms {
             kept.extend(line.iter().filter(|id| {
                 metadata.snapshot_by_id(**id).is_some_and(|snapshot| {
                     now_ms.saturating_sub(snapshot.timestamp_ms()) < max_age_ms
@@ -146,34 +150,6 @@ fn asked_for(metadata: &TableMetadata, references: &[Reference], now_ms: i64) ->
         }
     }
     kept
-}
-
-/// The crate keeps references to itself; their JSON is the format's own.
-fn references(metadata: &TableMetadata) -> Result<Vec<Reference>> {
-    let document = serde_json::to_value(metadata)
-        .map_err(|error| Error::corrupt(format!("table metadata: {error}")))?;
-    let Some(refs) = document["refs"].as_object() else {
-        return Ok(Vec::new());
-    };
-    refs.iter()
-        .map(|(name, value)| read_reference(name, value))
-        .collect()
-}
-
-fn read_reference(name: &str, value: &Value) -> Result<Reference> {
-    let snapshot_id = value["snapshot-id"].as_i64();
-    Ok(Reference {
-        name: name.to_owned(),
-        // Unread it would not be protected: better nothing goes.
-        snapshot_id: snapshot_id
-            .ok_or_else(|| Error::corrupt(format!("the reference {name} names no snapshot")))?,
-        is_branch: value["type"] != "tag",
-        min_snapshots: value["min-snapshots-to-keep"]
-            .as_u64()
-            .and_then(|count| usize::try_from(count).ok())
-            .unwrap_or(0),
-        max_age_ms: value["max-snapshot-age-ms"].as_i64(),
-    })
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ async fn manifests(
         .buffer_unordered(AT_ONCE);
     let mut manifests = Vec::new();
     while let Some(list) = lists.try_next().await? {
-        for manifest in list.entries() {
+        for manifest in list.iter() {
             if seen.insert(&manifest.manifest_path) {
                 manifests.push(manifest.clone());
             }

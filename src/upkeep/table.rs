@@ -125,7 +125,7 @@ async fn expire(
     report: &mut TableReport,
 ) -> Result<(Vec<i64>, Vec<String>), Error> {
     let now_ms = task.lake.clock.now_ms();
-    let doomed = policy::doomed(table.metadata(), &task.options.policy, now_ms)?;
+    let doomed = policy::doomed(table.metadata(), table.refs(), &task.options.policy, now_ms);
     if doomed.is_empty() {
         return Ok((doomed, Vec::new()));
     }

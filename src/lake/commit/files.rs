@@ -80,7 +80,7 @@ pub(super) async fn carry_over(
     };
     let mut removed = Vec::new();
     let manifests = match base.metadata().current_snapshot() {
-        Some(snapshot) => base.manifest_list(snapshot).await?.entries().to_vec(),
+        Some(snapshot) => base.manifest_list(snapshot).await?.as_ref().clone(),
         None => Vec::new(),
     };
     for manifest in manifests {

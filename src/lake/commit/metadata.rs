@@ -1,6 +1,7 @@
 //! Metadata files: what a table is made as, where the next file goes, which instant it bears.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use iceberg::spec::{FormatVersion, TableMetadata, TableMetadataBuilder};
 use serde_json::Value;
@@ -52,6 +53,7 @@ pub(in crate::lake) fn stage(lake: &Lake, name: &TableName, new: &NewTable) -> R
         lake.store.clone(),
         name.clone(),
         metadata.into(),
+        Arc::default(),
         String::new(),
     ))
 }
@@ -104,16 +106,4 @@ pub(super) fn deletes_old_files(metadata: &TableMetadata) -> bool {
         .properties()
         .get(DELETE_AFTER_COMMIT)
         .is_some_and(|text| text.eq_ignore_ascii_case("true"))
-}
-
-/// The snapshots that branches and tags point to, with the reference's name.
-pub(super) fn referenced(metadata: &TableMetadata) -> Result<BTreeSet<(i64, String)>> {
-    let document = serde_json::to_value(metadata)
-        .map_err(|error| Error::corrupt(format!("table metadata: {error}")))?;
-    let refs = document["refs"].as_object();
-    Ok(refs
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, value)| Some((value["snapshot-id"].as_i64()?, name.clone())))
-        .collect())
 }

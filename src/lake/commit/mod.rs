@@ -9,6 +9,7 @@
 //! I3 (expected positions checked on the fresh base), I5 (unknown outcomes are looked up), I8
 //! (guards), I10 (manifests merged, metadata log bounded).
 
+mod document;
 mod encode;
 mod files;
 pub(super) mod ledger;

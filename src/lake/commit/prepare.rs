@@ -10,12 +10,12 @@ use iceberg::spec::{
 };
 use uuid::Uuid;
 
-use super::encode::{self, ManifestShape, NewFile};
+use super::encode::{self, ManifestListFile, ManifestShape, NewFile};
 use super::{COMMIT_ID_SUMMARY, CommitError, FileChange, TableChange};
-use super::{files, ledger, merge, metadata};
+use super::{document, files, ledger, merge, metadata};
 use crate::domain::Ledger;
 use crate::lake::catalog::Swap;
-use crate::lake::{Error, Lake, Result, Table};
+use crate::lake::{Error, Lake, Result, Table, refs};
 
 /// What stays the same over all attempts at one table's change.
 pub(super) struct Work<'a> {
@@ -40,6 +40,8 @@ pub(super) struct Prepared {
     pub swap: Swap,
     pub table: Table,
     pub metadata_bytes: u64,
+    /// The manifest list, where there is a new snapshot.
+    pub list: Option<ManifestListFile>,
     /// Files of this attempt alone.
     pub files: Vec<NewFile>,
     /// The manifest of added files, which later attempts use again.
@@ -81,15 +83,17 @@ impl<'a> Work<'a> {
         let now_ms = metadata::instant(base.metadata(), lake.clock.now_ms());
         let builder = self.edit(&base, existing)?;
 
-        let (mut files, mut shared_file) = (Vec::new(), None);
+        let (mut files, mut shared_file, mut list) = (Vec::new(), None, None);
         let built = if self.makes_snapshot() {
             let shape = finish(builder.clone(), &base)?.metadata;
             let made = self.snapshot(lake, &base, &shape, now_ms).await?;
             files = made.files;
             shared_file = made.shared_file;
+            list = Some(made.list);
             let builder = set_ledger(builder, made.ledger, &base)?;
             let builder = builder.add_snapshot(made.snapshot);
-            let builder = builder.and_then(|b| b.set_ref(MAIN_BRANCH, branch(self.snapshot_id)));
+            let builder =
+                builder.and_then(|b| b.set_ref(MAIN_BRANCH, refs::branch(self.snapshot_id)));
             finish(builder.map_err(|error| refused(&base, error))?, &base)?
         } else {
             let mut built = finish(builder, &base)?;
@@ -97,8 +101,8 @@ impl<'a> Work<'a> {
             built
         };
         let next = metadata::next_location(&built.metadata, &location, lake.entropy.uuid());
-        let bytes = serde_json::to_vec(&built.metadata)
-            .map_err(|error| Error::corrupt(format!("table metadata: {error}")))?;
+        let refs = refs::after(base.refs(), &built.changes, &built.metadata);
+        let bytes = document::to_json(&built.metadata, &refs)?;
         let metadata_bytes = bytes.len() as u64;
         files.push(NewFile {
             location: next.clone(),
@@ -117,8 +121,9 @@ impl<'a> Work<'a> {
                 expected: existing.then_some(location),
                 new: Some(next.clone()),
             },
-            table: Table::new(lake.store.clone(), name, metadata, next),
+            table: Table::new(lake.store.clone(), name, metadata, refs.into(), next),
             metadata_bytes,
+            list,
             files,
             shared_file,
             obsolete,
@@ -215,8 +220,9 @@ impl<'a> Work<'a> {
             .remove_properties(&change.remove_properties)
             .map_err(refused)?;
         if !change.remove_snapshots.is_empty() {
-            for (id, name) in metadata::referenced(base.metadata())? {
-                let dropped = change.tags.get(&name).is_some_and(Option::is_none);
+            for (name, reference) in base.refs().iter() {
+                let id = reference.snapshot_id;
+                let dropped = change.tags.get(name).is_some_and(Option::is_none);
                 if change.remove_snapshots.contains(&id) && !dropped {
                     return Err(Error::invalid(format!(
                         "{}: snapshot {id} can't go, {name:?} points to it",
@@ -279,7 +285,7 @@ impl<'a> Work<'a> {
             manifests,
         )
         .await?;
-        outcome.files.push(list);
+        outcome.files.push(list.file.clone());
 
         let mut summary = self.change.summary.clone();
         summary.insert(COMMIT_ID_SUMMARY.to_owned(), self.commit_id.to_string());
@@ -299,6 +305,7 @@ impl<'a> Work<'a> {
         Ok(Made {
             snapshot,
             ledger,
+            list,
             files: outcome.files,
             shared_file: self.added.as_ref().map(|added| added.written.clone()),
         })
@@ -342,6 +349,7 @@ impl<'a> Work<'a> {
 struct Made {
     snapshot: Snapshot,
     ledger: Option<Ledger>,
+    list: ManifestListFile,
     files: Vec<NewFile>,
     shared_file: Option<NewFile>,
 }
@@ -375,10 +383,6 @@ fn summarised(operation: Operation, properties: BTreeMap<String, String>) -> Sum
         operation,
         additional_properties: properties.into_iter().collect(),
     }
-}
-
-fn branch(snapshot_id: i64) -> SnapshotReference {
-    SnapshotReference::new(snapshot_id, SnapshotRetention::branch(None, None, None))
 }
 
 fn tag(snapshot_id: i64) -> SnapshotReference {

@@ -289,11 +289,16 @@ impl Run<'_> {
         let cache = self.lake.store.manifests();
         let mut tables = Vec::with_capacity(prepared.len());
         for part in prepared {
-            let location = part.table.metadata_location();
-            let metadata = part.table.metadata().clone();
+            let replaced = part.swap.expected.as_deref();
             cache
-                .put_metadata(location, part.metadata_bytes, metadata)
+                .put_commit(&part.table, part.metadata_bytes, replaced)
                 .await;
+            if let Some(list) = part.list {
+                let bytes = list.file.bytes.len() as u64;
+                cache
+                    .put_list(&list.file.location, bytes, list.manifests)
+                    .await;
+            }
             self.remove(part.obsolete.iter().map(String::as_str)).await;
             tables.push(part.table);
         }

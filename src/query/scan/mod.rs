@@ -123,7 +123,7 @@ impl IcebergTable {
         let store = self.table.store();
         let version = self.table.metadata().format_version();
         let list = store.manifests().list(store, snapshot, version).await?;
-        Ok(list.entries().to_vec())
+        Ok(list.as_ref().clone())
     }
 }
 
@@ -144,7 +144,7 @@ fn known_snapshot(table: &Table, id: i64) -> Result<SnapshotRef, QueryError> {
 /// thinned it, the newest snapshot kept from before.
 fn snapshot_at(table: &Table, time_ms: i64) -> Result<SnapshotRef, QueryError> {
     let metadata = table.metadata();
-    if let Some(id) = history::as_of(metadata, time_ms)? {
+    if let Some(id) = history::as_of(table, time_ms) {
         return known_snapshot(table, id);
     }
     let oldest = metadata

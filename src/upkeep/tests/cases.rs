@@ -251,7 +251,7 @@ async fn a_thinned_table_still_answers_as_of_a_time() {
     assert!(table.metadata().history().len() < kept.len());
     let mut time_ms = START_MS;
     while time_ms < house.clock.now_ms() {
-        let found = lake::history::as_of(table.metadata(), time_ms).unwrap();
+        let found = lake::history::as_of(&table, time_ms);
         let newest = kept.iter().rfind(|(at_ms, _)| *at_ms <= time_ms);
         assert_eq!(found, newest.map(|(_, id)| *id), "as of {time_ms}");
         time_ms += ms(10 * MINUTE);
@@ -275,9 +275,11 @@ async fn another_branchs_snapshots_are_never_mains_past() {
     document["snapshots"].as_array_mut().unwrap().push(side);
     document["refs"]["side"] = serde_json::json!({"snapshot-id": 77, "type": "branch"});
     document["snapshot-log"].as_array_mut().unwrap().remove(0);
-    let metadata: iceberg::spec::TableMetadata = serde_json::from_value(document).unwrap();
-    let at =
-        |minutes: u32| lake::history::as_of(&metadata, START_MS + ms(minutes * MINUTE)).unwrap();
+    let metadata: iceberg::spec::TableMetadata = serde_json::from_value(document.clone()).unwrap();
+    let refs = lake::refs::read(document.to_string().as_bytes(), &metadata).unwrap();
+    let (store, name) = (table.store().clone(), table.name().clone());
+    let branched = lake::Table::new(store, name, metadata.into(), refs.into(), String::new());
+    let at = |minutes: u32| lake::history::as_of(&branched, START_MS + ms(minutes * MINUTE));
     assert_eq!(at(45), Some(first));
     assert_eq!(at(60), table.metadata().current_snapshot_id());
 }

@@ -214,7 +214,7 @@ impl House {
                 .await
                 .unwrap();
             let mut files = BTreeSet::new();
-            for manifest in list.entries() {
+            for manifest in list.iter() {
                 needed.insert(manifest.manifest_path.clone());
                 let manifest = store.manifests().manifest(store, manifest).await.unwrap();
                 for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {

@@ -76,7 +76,7 @@ async fn files_at(table: &Table, snapshot: &Snapshot) -> Vec<DataFile> {
         .await
         .expect("the manifest list can be read");
     let mut files = Vec::new();
-    for manifest in list.entries() {
+    for manifest in list.iter() {
         let manifest = store
             .manifests()
             .manifest(store, manifest)

@@ -60,12 +60,7 @@ async fn delete_rows(lake: &Lake, files: Vec<DataFile>) {
     }
     let manifest = manifest.write_manifest_file().await.unwrap();
     let parent = metadata.current_snapshot().unwrap();
-    let mut manifests = table
-        .manifest_list(parent)
-        .await
-        .unwrap()
-        .entries()
-        .to_vec();
+    let mut manifests = table.manifest_list(parent).await.unwrap().to_vec();
     manifests.push(manifest);
     let sequence = metadata.next_sequence_number();
     let output = io.new_output(at("snap")).unwrap().writer().await.unwrap();
@@ -101,7 +96,7 @@ async fn live_deletes(lake: &Lake) -> Vec<String> {
     let table = lake.table(&name("a.t")).await.unwrap();
     let snapshot = table.metadata().current_snapshot().unwrap();
     let mut paths = Vec::new();
-    for manifest in table.manifest_list(snapshot).await.unwrap().entries() {
+    for manifest in table.manifest_list(snapshot).await.unwrap().iter() {
         if manifest.content == ManifestContentType::Deletes {
             for entry in table.manifest(manifest).await.unwrap().entries() {
                 if entry.is_alive() {

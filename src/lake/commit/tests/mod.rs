@@ -113,7 +113,7 @@ async fn live(lake: &Lake, table: &str) -> Vec<String> {
     let Some(snapshot) = table.metadata().current_snapshot() else {
         return paths;
     };
-    for manifest in table.manifest_list(snapshot).await.unwrap().entries() {
+    for manifest in table.manifest_list(snapshot).await.unwrap().iter() {
         if manifest.content != ManifestContentType::Data {
             continue;
         }

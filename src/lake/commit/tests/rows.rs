@@ -166,7 +166,7 @@ async fn sequence_numbers_survive_rewrites() {
     let table = lake.table(&name("a.t")).await.unwrap();
     let snapshot = table.metadata().current_snapshot().unwrap();
     let mut sequences = BTreeMap::new();
-    for manifest in table.manifest_list(snapshot).await.unwrap().entries() {
+    for manifest in table.manifest_list(snapshot).await.unwrap().iter() {
         for entry in table.manifest(manifest).await.unwrap().entries() {
             sequences.insert(entry.file_path().to_owned(), entry.sequence_number.unwrap());
         }

@@ -240,7 +240,7 @@ impl Fixture {
             None => Vec::new(),
             Some(parent) => {
                 let list = table.manifest_list(parent).await.expect("reads");
-                list.entries().to_vec()
+                list.to_vec()
             }
         };
         for files in manifests {
