@@ -82,68 +82,145 @@ pub fn kafka_tool(class: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A broker of one test's own, to be killed and restarted; stopped when dropped.
-pub struct OwnKafka {
+/// A server of one test's own, run by a script of `tests/parts`; killed when dropped.
+struct Own {
+    script: &'static str,
+    /// Arguments of `start` before the folder.
+    arguments: Vec<String>,
     folder: tempfile::TempDir,
     address: String,
 }
 
+impl Own {
+    fn start(script: &'static str, arguments: Vec<String>) -> Self {
+        let mut own = Self {
+            script,
+            arguments,
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            address: String::new(),
+        };
+        own.address = own.run("start");
+        own
+    }
+
+    /// SIGKILL; its data stays.
+    fn kill(&self) {
+        self.run("kill");
+    }
+
+    /// At the same address.
+    fn restart(&self) {
+        assert_eq!(self.run("start"), self.address);
+    }
+
+    fn run(&self, command: &str) -> String {
+        let mut script = self.script(command);
+        // Into files and not pipes: the server inherits them and would keep a pipe open for ever.
+        let printed = self.folder.path().join(format!("{command}.out"));
+        let out = std::fs::File::create(&printed).expect("a file in the test's own folder");
+        let status = script
+            .stdout(out.try_clone().expect("one more handle"))
+            .stderr(out)
+            .status()
+            .expect("the script runs");
+        let text = std::fs::read_to_string(&printed).expect("what the script printed");
+        assert!(status.success(), "{} {command} failed: {text}", self.script);
+        text.trim().to_owned()
+    }
+
+    fn script(&self, command: &str) -> Command {
+        let mut script = Command::new(tests_file("parts").join(self.script));
+        script.arg(command);
+        if command == "start" {
+            script.args(&self.arguments);
+        }
+        script.arg(self.folder.path().join("server"));
+        script
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let _ = self
+            .script("kill")
+            .stderr(std::process::Stdio::null())
+            .status();
+    }
+}
+
+/// A broker of one test's own.
+pub struct OwnKafka(Own);
+
 impl OwnKafka {
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let address = Self::script(&folder, "start");
-        Self { folder, address }
+        let jars = from_test_command("FRAZIL_TEST_KAFKA_JARS");
+        Self(Own::start("kafka", vec![jars]))
     }
 
     /// The same through all restarts.
     pub fn address(&self) -> &str {
-        &self.address
+        &self.0.address
     }
 
     /// SIGKILL; its data stays.
     pub fn kill(&self) {
-        Self::script(&self.folder, "kill");
+        self.0.kill();
     }
 
     pub fn restart(&self) {
-        assert_eq!(Self::script(&self.folder, "start"), self.address);
+        self.0.restart();
     }
 
     /// Where the broker keeps a partition's first records.
     pub fn log_file(&self, topic: &str, partition: i32) -> PathBuf {
-        let folder = format!("data/{topic}-{partition}");
-        self.folder
-            .path()
-            .join(folder)
-            .join("00000000000000000000.log")
-    }
-
-    fn script(folder: &tempfile::TempDir, command: &str) -> String {
-        let mut script = Command::new(tests_file("parts/kafka"));
-        script.arg(command);
-        if command == "start" {
-            script.arg(from_test_command("FRAZIL_TEST_KAFKA_JARS"));
-        }
-        // Into files and not pipes: the broker inherits them and would keep a pipe open for ever.
-        let printed = folder.path().join(format!("{command}.out"));
-        let out = std::fs::File::create(&printed).expect("a file in the test's own folder");
-        let status = script
-            .arg(folder.path())
-            .stdout(out.try_clone().expect("one more handle"))
-            .stderr(out)
-            .status()
-            .expect("tests/parts/kafka runs");
-        let text = std::fs::read_to_string(&printed).expect("what the script printed");
-        assert!(status.success(), "kafka {command} failed: {text}");
-        text.trim().to_owned()
+        let folder = format!("server/data/{topic}-{partition}");
+        let folder = self.0.folder.path().join(folder);
+        folder.join("00000000000000000000.log")
     }
 }
 
-impl Drop for OwnKafka {
-    fn drop(&mut self) {
-        let _ = Command::new(tests_file("parts/kafka"))
-            .arg("kill")
-            .arg(self.folder.path())
-            .status();
+/// A Postgres of one test's own.
+pub struct OwnPostgres(Own);
+
+impl OwnPostgres {
+    pub fn start() -> Self {
+        Self(Own::start("postgres", Vec::new()))
+    }
+
+    /// URL of its first database.
+    pub fn url(&self) -> &str {
+        &self.0.address
+    }
+
+    /// SIGKILL to all of its processes; its data stays.
+    pub fn kill(&self) {
+        self.0.kill();
+    }
+
+    pub fn restart(&self) {
+        self.0.restart();
+    }
+}
+
+/// An S3 server of one test's own, with the keys and the bucket of the shared one.
+pub struct OwnS3(Own);
+
+impl OwnS3 {
+    pub fn start() -> Self {
+        let installed = from_test_command("FRAZIL_TEST_PARTS_INSTALLED");
+        Self(Own::start("s3", vec![installed]))
+    }
+
+    pub fn endpoint(&self) -> &str {
+        &self.0.address
+    }
+
+    /// SIGKILL; its data stays.
+    pub fn kill(&self) {
+        self.0.kill();
+    }
+
+    pub fn restart(&self) {
+        self.0.restart();
     }
 }

@@ -1,5 +1,5 @@
-//! A connection to Postgres that fails on purpose: forwards bytes, and can be cut, stalled, or
-//! lose the answer to a COMMIT.
+//! A connection that fails on purpose: forwards bytes, and can be cut, stalled, lose answers (of
+//! Postgres to a COMMIT, of an HTTP server to anything), or answer HTTP requests with an error.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +21,10 @@ pub enum Mode {
     LoseCommitReply,
     /// A COMMIT does not pass, and nothing comes back on that connection.
     LoseCommit,
+    /// A request passes, and the connection is cut when its answer comes.
+    CutReplies,
+    /// An HTTP server that answers each request with this status, and does nothing.
+    Answer(u16),
 }
 
 pub struct Proxy {
@@ -41,6 +45,11 @@ impl Proxy {
         let modes = Arc::clone(&mode);
         let accept = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                let now = *modes.borrow();
+                if let Mode::Answer(status) = now {
+                    tokio::spawn(refuse(client, status));
+                    continue;
+                }
                 let Ok(server) = TcpStream::connect((host.as_str(), port)).await else {
                     continue;
                 };
@@ -79,7 +88,8 @@ async fn forward(client: TcpStream, server: TcpStream, mode: watch::Receiver<Mod
     let lost = Arc::new(watch::channel(false).0);
     let mut cut = mode.clone();
     let until_cut = async move {
-        let _ = cut.wait_for(|mode| *mode == Mode::Cut).await;
+        let ends = |mode: &Mode| matches!(mode, Mode::Cut | Mode::Answer(_));
+        let _ = cut.wait_for(ends).await;
     };
     let up = pump(
         client_read,
@@ -91,8 +101,28 @@ async fn forward(client: TcpStream, server: TcpStream, mode: watch::Receiver<Mod
     let down = pump(server_read, client_write, mode, lost, false);
     tokio::select! {
         () = until_cut => {}
-        () = async { tokio::join!(up, down); } => {}
+        // One side's end, or a cut of ours, ends both.
+        () = up => {}
+        () = down => {}
     }
+}
+
+/// One HTTP request, as far as its headers go, and the answer.
+async fn refuse(mut client: TcpStream, status: u16) {
+    let mut request = Vec::new();
+    let mut bytes = [0; 4096];
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") && request.len() < 64 * 1024 {
+        match client.read(&mut bytes).await {
+            Ok(n) if n > 0 => request.extend_from_slice(&bytes[..n]),
+            _ => return,
+        }
+    }
+    let answer =
+        format!("HTTP/1.1 {status} Injected\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let _ = client.write_all(answer.as_bytes()).await;
+    // Closed with bytes unread, the answer itself would be lost.
+    let drained = async { while client.read(&mut bytes).await.is_ok_and(|n| n > 0) {} };
+    let _ = tokio::time::timeout(Duration::from_secs(1), drained).await;
 }
 
 async fn pump(
@@ -123,6 +153,9 @@ async fn pump(
             // Until the test ends or cuts the connection; a hung server comes back with its old
             // bytes only after Stall, which no test here needs.
             tokio::time::sleep(Duration::from_secs(600)).await;
+            return;
+        }
+        if now == Mode::CutReplies && !from_client {
             return;
         }
         if to.write_all(&bytes[..n]).await.is_err() {

@@ -1,6 +1,7 @@
 //! A lakehouse with one stream, in a folder of its own, its catalog in a Postgres database of its
 //! own; and the questions that tests ask it with `frazil sql` and pyiceberg.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
@@ -34,27 +35,28 @@ pub struct House {
     pub catalog: String,
     pub topic: Topic,
     warehouse: String,
-    on_s3: bool,
 }
 
 impl House {
     pub async fn new(topic: &Topic) -> Self {
-        Self::with_warehouse(topic, "warehouse").await
+        let catalog = parts::postgres_database().await;
+        Self::on(topic, catalog, "warehouse", None)
     }
 
     /// Under a prefix of its own in the tests' bucket.
     pub async fn on_s3(topic: &Topic) -> Self {
         let warehouse = format!("s3://{}/{}", parts::s3().bucket, topic.name);
-        Self::with_warehouse(topic, &warehouse).await
+        let catalog = parts::postgres_database().await;
+        Self::on(topic, catalog, &warehouse, Some(parts::s3().endpoint))
     }
 
-    async fn with_warehouse(topic: &Topic, warehouse: &str) -> Self {
+    /// On this catalog, this folder or S3 URL, and the endpoint of the latter.
+    pub fn on(topic: &Topic, catalog: String, warehouse: &str, endpoint: Option<String>) -> Self {
         let house = Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
-            catalog: parts::postgres_database().await,
+            catalog,
             topic: topic.clone(),
             warehouse: warehouse.to_owned(),
-            on_s3: warehouse.starts_with("s3://"),
         };
         let folder = house.folder.path();
         for name in ["catalog", "sql"] {
@@ -63,7 +65,6 @@ impl House {
         let topic = &house.topic.name;
         let stream = format!("topic = \"{topic}\"\ngroup_id = \"{topic}\"\n{STREAM}");
         fs::write(folder.join("catalog/shop.toml"), stream).expect("the stream");
-        let endpoint = house.on_s3.then(|| parts::s3().endpoint);
         house.configure("frazil.toml", &house.catalog, endpoint.as_deref());
         house
     }
@@ -217,6 +218,36 @@ impl House {
             expected,
             "partition, rows, distinct offsets, first, last"
         );
+    }
+
+    /// Each partition's offsets over both tables; a panic when one is there twice.
+    pub fn positions(&self) -> BTreeMap<i32, BTreeSet<i64>> {
+        let query = "SELECT _partition, _offset FROM shop.events UNION ALL \
+                     SELECT _partition, _offset FROM shop.dead_letters";
+        let mut found: BTreeMap<i32, BTreeSet<i64>> = BTreeMap::new();
+        for row in self.sql(query) {
+            let (partition, offset) = row.split_once(',').expect("two columns");
+            let partition = partition.parse().expect("a number");
+            let offset = offset.parse().expect("a number");
+            assert!(
+                found.entry(partition).or_default().insert(offset),
+                "{row} is there twice"
+            );
+        }
+        found
+    }
+
+    /// `partition, rows, distinct offsets, last offset` over both tables in one statement; None
+    /// while it can't be had.
+    pub fn look(&self) -> Option<Vec<String>> {
+        let query = "SELECT _partition, count(*), count(DISTINCT _offset), max(_offset) \
+             FROM (SELECT _partition, _offset FROM shop.events UNION ALL \
+                   SELECT _partition, _offset FROM shop.dead_letters) AS everything \
+             GROUP BY _partition ORDER BY _partition";
+        let output = self.try_sql(query);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let rows = || text.lines().skip(1).map(str::to_owned).collect();
+        output.status.success().then(rows)
     }
 
     /// The numbers in the event table, in order.

@@ -9,6 +9,7 @@ mod outage;
 mod process;
 mod records;
 mod serve;
+mod storm;
 mod table;
 mod topic;
 pub mod topics;
