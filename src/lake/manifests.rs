@@ -13,6 +13,7 @@ use iceberg::spec::{
 };
 use moka::future::Cache;
 
+use super::commit::SnapshotTexts;
 use super::refs::{self, Refs};
 use super::store::Store;
 use super::{Error, ErrorKind, Result, Table};
@@ -34,9 +35,17 @@ struct Entry {
 
 #[derive(Clone)]
 enum Value {
-    Metadata(TableMetadataRef, Arc<Refs>),
+    Metadata(Known),
     List(Arc<Vec<ManifestFile>>),
     Manifest(Arc<Manifest>),
+}
+
+/// What is known of a metadata file.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub metadata: TableMetadataRef,
+    pub refs: Arc<Refs>,
+    pub texts: Arc<SnapshotTexts>,
 }
 
 impl fmt::Debug for ManifestCache {
@@ -59,22 +68,22 @@ impl ManifestCache {
         Self { entries }
     }
 
-    /// A metadata file, and the branches and tags in it. `Corrupt` when it can't be parsed.
-    pub async fn metadata(
-        &self,
-        store: &Store,
-        location: &str,
-    ) -> Result<(TableMetadataRef, Arc<Refs>)> {
+    /// A metadata file. `Corrupt` when it can't be parsed.
+    pub(super) async fn metadata(&self, store: &Store, location: &str) -> Result<Known> {
         let load = async {
             let bytes = store.read(location).await?;
             let (metadata, refs) = parse_metadata(store, location, &bytes).await?;
             Ok(Entry {
                 bytes: bytes.len() as u64 * 2,
-                value: Value::Metadata(Arc::new(metadata), Arc::new(refs)),
+                value: Value::Metadata(Known {
+                    metadata: Arc::new(metadata),
+                    refs: Arc::new(refs),
+                    texts: Arc::default(),
+                }),
             })
         };
         match self.entry(location, load).await? {
-            Value::Metadata(metadata, refs) => Ok((metadata, refs)),
+            Value::Metadata(known) => Ok(known),
             _ => Err(confused(location)),
         }
     }
@@ -82,11 +91,15 @@ impl ManifestCache {
     /// Remembers what this process committed itself, in the place of what it was made from: one
     /// table's metadata of each commit would soon push everything else out.
     pub(super) async fn put_commit(&self, table: &Table, bytes: u64, replaced: Option<&str>) {
-        let metadata = Value::Metadata(table.metadata().clone(), table.refs().clone());
+        let known = Known {
+            metadata: table.metadata().clone(),
+            refs: table.refs().clone(),
+            texts: table.texts().clone(),
+        };
         let location = table.metadata_location().to_owned();
         let entry = Entry {
-            bytes: bytes * 2,
-            value: metadata,
+            bytes: bytes * 3,
+            value: Value::Metadata(known),
         };
         self.entries.insert(location, entry).await;
         if let Some(replaced) = replaced {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use iceberg::spec::{Manifest, ManifestFile, Snapshot, TableMetadataRef};
 
+use super::commit::SnapshotTexts;
 use super::refs::Refs;
 use super::store::Store;
 use super::{Error, Result};
@@ -16,6 +17,8 @@ pub struct Table {
     metadata: TableMetadataRef,
     refs: Arc<Refs>,
     metadata_location: String,
+    /// What the next commit need not write anew.
+    texts: Arc<SnapshotTexts>,
     store: Store,
 }
 
@@ -32,20 +35,32 @@ impl Table {
             metadata,
             refs,
             metadata_location,
+            texts: Arc::default(),
             store,
         }
     }
 
     /// Reads the metadata file, or takes it from the cache. `Corrupt` when it can't be parsed.
     pub async fn read(store: &Store, name: &TableName, metadata_location: &str) -> Result<Self> {
-        let (metadata, refs) = store.manifests().metadata(store, metadata_location).await?;
-        Ok(Self::new(
-            store.clone(),
-            name.clone(),
-            metadata,
-            refs,
-            metadata_location.to_owned(),
-        ))
+        let known = store.manifests().metadata(store, metadata_location).await?;
+        Ok(Self {
+            name: name.clone(),
+            metadata: known.metadata,
+            refs: known.refs,
+            metadata_location: metadata_location.to_owned(),
+            texts: known.texts,
+            store: store.clone(),
+        })
+    }
+
+    /// With the JSON of its snapshots at hand.
+    pub(super) fn with_texts(mut self, texts: SnapshotTexts) -> Self {
+        self.texts = Arc::new(texts);
+        self
+    }
+
+    pub(super) fn texts(&self) -> &Arc<SnapshotTexts> {
+        &self.texts
     }
 
     /// A snapshot's manifests, from the cache when they were read before.

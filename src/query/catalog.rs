@@ -1,7 +1,7 @@
 //! The lake as DataFusion sees it: one catalog, schemas for namespaces, tables on reference.
 //! A schema's tables are listed only when somebody lists them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -15,7 +15,8 @@ use super::metadata_tables::{self, MetadataTable};
 use super::pin::Pin;
 use super::scan::IcebergTable;
 use crate::domain::TableName;
-use crate::lake::{Lake, Table};
+use crate::lake::catalog::Pointer;
+use crate::lake::{ErrorKind, Lake, Table};
 
 /// The one database of an engine.
 pub const CATALOG_NAME: &str = "frazil";
@@ -152,8 +153,11 @@ impl SchemaProvider for LakeSchema {
             &self.engine,
             &self.schema,
             name,
-            &mut HashMap::new(),
-            &HashMap::new(),
+            &mut Tables {
+                pins: &HashMap::new(),
+                pointers: HashMap::new(),
+                loaded: HashMap::new(),
+            },
         )
         .await?)
     }
@@ -167,9 +171,16 @@ impl SchemaProvider for LakeSchema {
 pub(super) struct Loader<'a> {
     catalog: &'a LakeCatalog,
     state: &'a SessionState,
-    pins: &'a HashMap<TableName, Pin>,
-    loaded: HashMap<TableName, Option<IcebergTable>>,
+    loaded: Tables<'a>,
     listed: bool,
+}
+
+/// What was loaded of the lake for one statement.
+pub(super) struct Tables<'a> {
+    pins: &'a HashMap<TableName, Pin>,
+    /// Pointers that were asked for together.
+    pointers: HashMap<TableName, Option<Pointer>>,
+    loaded: HashMap<TableName, Option<IcebergTable>>,
 }
 
 impl<'a> Loader<'a> {
@@ -181,10 +192,33 @@ impl<'a> Loader<'a> {
         Self {
             catalog,
             state,
-            pins,
-            loaded: HashMap::new(),
+            loaded: Tables {
+                pins,
+                pointers: HashMap::new(),
+                loaded: HashMap::new(),
+            },
             listed: false,
         }
+    }
+
+    /// Asks the catalog once for all tables that a statement may mean, so that it sees all of a
+    /// commit to several tables or nothing of it. What is no table is left out.
+    pub(super) async fn look(
+        &mut self,
+        candidates: impl Iterator<Item = (&str, &str)>,
+    ) -> Result<(), QueryError> {
+        let tables: BTreeSet<TableName> = candidates
+            .filter(|(schema, _)| *schema != SYSTEM_SCHEMA && *schema != "information_schema")
+            .filter(|(schema, _)| self.catalog.registered(schema).is_none())
+            .filter_map(|(schema, table)| {
+                let base = MetadataTable::parse(table).map_or(table, |(base, _)| base);
+                TableName::new(schema, base).ok()
+            })
+            .collect();
+        let tables: Vec<TableName> = tables.into_iter().collect();
+        let pointers = self.catalog.engine.lake().catalog.load_all(&tables).await?;
+        self.loaded.pointers = tables.into_iter().zip(pointers).collect();
+        Ok(())
     }
 
     pub(super) async fn load(
@@ -207,7 +241,7 @@ impl<'a> Loader<'a> {
             return Ok(provider.table(table).await?);
         }
         let engine = &self.catalog.engine;
-        load(engine, schema, table, &mut self.loaded, self.pins).await
+        load(engine, schema, table, &mut self.loaded).await
     }
 }
 
@@ -215,8 +249,7 @@ async fn load(
     engine: &Engine,
     schema: &str,
     table: &str,
-    loaded: &mut HashMap<TableName, Option<IcebergTable>>,
-    pins: &HashMap<TableName, Pin>,
+    loaded: &mut Tables<'_>,
 ) -> Result<Option<Arc<dyn TableProvider>>, QueryError> {
     if schema == SYSTEM_SCHEMA {
         return Ok(engine.system_table(table));
@@ -225,40 +258,45 @@ async fn load(
         let Ok(name) = TableName::new(schema, base) else {
             return Ok(None);
         };
-        return Ok(load_table(engine, &name, loaded, pins)
+        return Ok(load_table(engine, &name, loaded)
             .await?
             .map(|table| metadata_tables::provider(&table, kind)));
     }
     let Ok(name) = TableName::new(schema, table) else {
         return Ok(None);
     };
-    Ok(load_table(engine, &name, loaded, pins)
+    Ok(load_table(engine, &name, loaded)
         .await?
         .map(|table| Arc::new(table) as _))
-}
-
-/// One look at the catalog's pointer; the metadata behind it is read once for all.
-async fn current(lake: &Lake, name: &TableName) -> Result<Option<Table>, QueryError> {
-    let Some(pointer) = lake.catalog.load(name).await? else {
-        return Ok(None);
-    };
-    let location = &pointer.metadata_location;
-    Ok(Some(Table::read(&lake.store, name, location).await?))
 }
 
 async fn load_table(
     engine: &Engine,
     name: &TableName,
-    loaded: &mut HashMap<TableName, Option<IcebergTable>>,
-    pins: &HashMap<TableName, Pin>,
+    tables: &mut Tables<'_>,
 ) -> Result<Option<IcebergTable>, QueryError> {
-    if let Some(known) = loaded.get(name) {
+    if let Some(known) = tables.loaded.get(name) {
         return Ok(known.clone());
     }
-    let table = match current(engine.lake(), name).await? {
-        Some(table) => Some(IcebergTable::new(table, pins.get(name).copied())?),
+    let table = match tables.pointers.get(name) {
+        Some(Some(pointer)) => read(engine.lake(), name, &pointer.metadata_location).await?,
+        Some(None) => None,
+        None => engine.lake().find(name).await?,
+    };
+    let table = match table {
+        Some(table) => Some(IcebergTable::new(table, tables.pins.get(name).copied())?),
         None => None,
     };
-    loaded.insert(name.clone(), table.clone());
+    tables.loaded.insert(name.clone(), table.clone());
     Ok(table)
+}
+
+/// The table as the pointer had it.
+async fn read(lake: &Lake, name: &TableName, location: &str) -> Result<Option<Table>, QueryError> {
+    match Table::read(&lake.store, name, location).await {
+        Ok(table) => Ok(Some(table)),
+        // Many commits, or a drop, came between: the table as it is now, which has what it had.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(lake.find(name).await?),
+        Err(error) => Err(error.into()),
+    }
 }

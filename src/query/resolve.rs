@@ -40,6 +40,8 @@ pub(super) async fn plan(
     let (relations, _) =
         resolve_table_references(&DfStatement::Statement(Box::new(statement.clone())), true)?;
     let mut loader = Loader::new(catalog, state, pins);
+    let candidates = relations.iter().flat_map(|r| candidates(r, search_path));
+    loader.look(candidates).await?;
     let mut tables = HashMap::with_capacity(relations.len());
     for relation in relations {
         if let Some(source) = source_of(&mut loader, &relation, search_path).await? {
@@ -64,31 +66,37 @@ pub(super) async fn plan(
     Ok(planned?)
 }
 
+/// Schema and name of each table that a relation may mean; the first that exists is meant.
+fn candidates<'a>(
+    relation: &'a TableReference,
+    search_path: &'a [String],
+) -> Vec<(&'a str, &'a str)> {
+    match relation {
+        TableReference::Bare { table } => std::iter::once(ALWAYS_FIRST)
+            .chain(search_path.iter().map(String::as_str))
+            .map(|schema| (schema, table.as_ref()))
+            .collect(),
+        TableReference::Partial { schema, table } => vec![(schema, table)],
+        TableReference::Full {
+            catalog,
+            schema,
+            table,
+        } if catalog.as_ref() == CATALOG_NAME => vec![(schema, table)],
+        TableReference::Full { .. } => Vec::new(),
+    }
+}
+
 async fn source_of(
     loader: &mut Loader<'_>,
     relation: &TableReference,
     search_path: &[String],
 ) -> Result<Option<Arc<dyn TableSource>>, QueryError> {
-    let provider = match relation {
-        TableReference::Bare { table } => {
-            let mut found = loader.load(ALWAYS_FIRST, table).await?;
-            for schema in search_path {
-                if found.is_some() {
-                    break;
-                }
-                found = loader.load(schema, table).await?;
-            }
-            found
+    for (schema, table) in candidates(relation, search_path) {
+        if let Some(provider) = loader.load(schema, table).await? {
+            return Ok(Some(provider_as_source(provider)));
         }
-        TableReference::Partial { schema, table } => loader.load(schema, table).await?,
-        TableReference::Full {
-            catalog,
-            schema,
-            table,
-        } if catalog.as_ref() == CATALOG_NAME => loader.load(schema, table).await?,
-        TableReference::Full { .. } => None,
-    };
-    Ok(provider.map(provider_as_source))
+    }
+    Ok(None)
 }
 
 fn parser_options(state: &SessionState) -> ParserOptions {

@@ -30,11 +30,11 @@ fn count_down(counter: &AtomicU32) -> bool {
 
 #[async_trait]
 impl Catalog for Forgetful {
-    async fn load(&self, table: &TableName) -> crate::lake::Result<Option<Pointer>> {
+    async fn load_all(&self, tables: &[TableName]) -> crate::lake::Result<Vec<Option<Pointer>>> {
         if count_down(&self.loads_to_fail) {
             return Err(Error::unavailable("away"));
         }
-        self.inner.load(table).await
+        self.inner.load_all(tables).await
     }
 
     async fn list(&self) -> crate::lake::Result<Vec<TableName>> {

@@ -23,11 +23,14 @@ impl MemoryCatalog {
 
 #[async_trait]
 impl Catalog for MemoryCatalog {
-    async fn load(&self, table: &TableName) -> Result<Option<Pointer>> {
+    async fn load_all(&self, tables: &[TableName]) -> Result<Vec<Option<Pointer>>> {
         let state = self.database.state();
-        Ok(state.tables.get(table).map(|location| Pointer {
-            metadata_location: location.clone(),
-        }))
+        let pointer = |table| {
+            state.tables.get(table).map(|location: &String| Pointer {
+                metadata_location: location.clone(),
+            })
+        };
+        Ok(tables.iter().map(pointer).collect())
     }
 
     async fn list(&self) -> Result<Vec<TableName>> {

@@ -49,7 +49,14 @@ pub enum SwapOutcome {
 /// A catalog of tables: names to metadata files, with an atomic compare-and-swap over several.
 #[async_trait]
 pub trait Catalog: Debug + Send + Sync {
-    async fn load(&self, table: &TableName) -> Result<Option<Pointer>>;
+    /// The pointers of these tables, in their order, all as of one moment: what one swap moved is
+    /// seen moved for all of them or for none.
+    async fn load_all(&self, tables: &[TableName]) -> Result<Vec<Option<Pointer>>>;
+
+    async fn load(&self, table: &TableName) -> Result<Option<Pointer>> {
+        let mut pointers = self.load_all(std::slice::from_ref(table)).await?;
+        Ok(pointers.pop().flatten())
+    }
 
     /// All tables, sorted by name. Views of other engines are skipped.
     async fn list(&self) -> Result<Vec<TableName>>;

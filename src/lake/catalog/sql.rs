@@ -2,7 +2,8 @@
 //! pyiceberg, Spark and Trino open it directly, under the catalog name that
 //! the options give (`frazil`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -29,22 +30,38 @@ impl SqlCatalog {
 
 #[async_trait]
 impl Catalog for SqlCatalog {
-    async fn load(&self, table: &TableName) -> Result<Option<Pointer>> {
-        let sql = "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = $1 \
-                   AND table_namespace = $2 AND table_name = $3 \
-                   AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)";
+    async fn load_all(&self, tables: &[TableName]) -> Result<Vec<Option<Pointer>>> {
+        let doing = || format!("loading {}", names(tables));
         let read = async {
-            let rows = self.database.query(sql, &self.key(table)).await?;
-            let Some(row) = rows.first() else {
-                return Ok(None);
+            if tables.is_empty() {
+                return Ok(Vec::new());
+            }
+            // One statement sees one state of the database.
+            let sql = load_statement(tables.len());
+            let mut arguments = vec![Arg::Text(self.database.catalog_name())];
+            for table in tables {
+                arguments.push(Arg::Text(table.namespace()));
+                arguments.push(Arg::Text(table.name()));
+            }
+            let mut found = HashMap::new();
+            for row in self.database.query(&sql, &arguments).await? {
+                let key = (row.text(0)?, row.text(1)?);
+                let metadata_location = row.opt_text(2)?.ok_or_else(|| {
+                    let (namespace, name) = &key;
+                    SqlError::Corrupt(format!(
+                        "the row of {namespace}.{name} has no metadata_location"
+                    ))
+                })?;
+                found.insert(key, Pointer { metadata_location });
+            }
+            let pointer = |table: &TableName| {
+                let key = (table.namespace().to_owned(), table.name().to_owned());
+                found.get(&key).cloned()
             };
-            let metadata_location = row.opt_text(0)?.ok_or_else(|| {
-                SqlError::Corrupt(format!("the row of {table} has no metadata_location"))
-            })?;
-            Ok(Some(Pointer { metadata_location }))
+            Ok(tables.iter().map(pointer).collect())
         };
         read.await
-            .map_err(|error: SqlError| error.at(self.database.name(), &format!("loading {table}")))
+            .map_err(|error: SqlError| error.at(self.database.name(), &doing()))
     }
 
     async fn list(&self) -> Result<Vec<TableName>> {
@@ -147,11 +164,31 @@ impl Catalog for SqlCatalog {
     }
 }
 
-impl SqlCatalog {
-    fn key<'a>(&'a self, table: &'a TableName) -> [Arg<'a>; 3] {
-        key(self.database.catalog_name(), table)
+/// The statement that loads the pointers of so many tables.
+fn load_statement(tables: usize) -> String {
+    let mut sql = "SELECT table_namespace, table_name, metadata_location FROM iceberg_tables \
+                   WHERE catalog_name = $1 AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL) \
+                   AND ("
+        .to_owned();
+    for table in 0..tables {
+        let or = if table == 0 { "" } else { " OR " };
+        let (namespace, name) = (2 * table + 2, 2 * table + 3);
+        let _ = write!(
+            sql,
+            "{or}(table_namespace = ${namespace} AND table_name = ${name})"
+        );
     }
+    sql + ")"
+}
 
+/// A few tables by name, for an error.
+fn names(tables: &[TableName]) -> String {
+    let shown: Vec<String> = tables.iter().take(5).map(ToString::to_string).collect();
+    let more = if tables.len() > 5 { " and others" } else { "" };
+    shown.join(", ") + more
+}
+
+impl SqlCatalog {
     /// An error from before the COMMIT is certain, and so may not be called `Unavailable`.
     fn nothing_moved(&self, error: SqlError, doing: &str) -> Error {
         let error = error.at(self.database.name(), &format!("nothing moved, {doing}"));

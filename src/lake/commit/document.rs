@@ -1,16 +1,18 @@
 //! The JSON of a table's metadata (Iceberg's specification, format 2). The crate's own way to it
-//! copies every snapshot with all of its strings first, which made a commit on a table of a
-//! thousand snapshots twice as dear as on a new one; here they are only looked at, and written
-//! in a fixed order.
+//! copies and writes every snapshot with all of its strings, which made a commit on a table of a
+//! thousand snapshots twice as dear as on a new one. Here a snapshot's text is made once and goes
+//! along from commit to commit; all is written in a fixed order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use iceberg::spec::{
     FormatVersion, MetadataLog, PartitionSpec, PartitionStatisticsFile, Schema, Snapshot,
-    SnapshotLog, SortOrder, StatisticsFile, TableMetadata,
+    SnapshotLog, SnapshotRef, SortOrder, StatisticsFile, TableMetadata,
 };
-use serde::ser::{SerializeMap, SerializeSeq};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::lake::refs::Refs;
@@ -35,8 +37,9 @@ struct Document<'a> {
     properties: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     current_snapshot_id: Option<i64>,
-    #[serde(skip_serializing_if = "Snapshots::is_empty")]
-    snapshots: Snapshots<'a>,
+    /// Oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    snapshots: Vec<&'a RawValue>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     snapshot_log: &'a [SnapshotLog],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -50,30 +53,33 @@ struct Document<'a> {
     partition_statistics: Vec<&'a PartitionStatisticsFile>,
 }
 
-/// Oldest first.
-struct Snapshots<'a>(Vec<&'a Snapshot>);
+/// The JSON of snapshots, made once for each.
+#[derive(Clone, Debug, Default)]
+pub(in crate::lake) struct SnapshotTexts(HashMap<i64, (SnapshotRef, Arc<RawValue>)>);
 
-impl Snapshots<'_> {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Serialize for Snapshots<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-        for snapshot in &self.0 {
-            list.serialize_element(&SnapshotEntry {
-                snapshot_id: snapshot.snapshot_id(),
-                parent_snapshot_id: snapshot.parent_snapshot_id(),
-                sequence_number: snapshot.sequence_number(),
-                timestamp_ms: snapshot.timestamp_ms(),
-                manifest_list: snapshot.manifest_list(),
-                summary: Summary(snapshot),
-                schema_id: snapshot.schema_id(),
-            })?;
+impl SnapshotTexts {
+    /// Those of `metadata`'s snapshots, taken over where they are known.
+    fn of(metadata: &TableMetadata, known: &Self) -> serde_json::Result<Self> {
+        let mut texts = HashMap::with_capacity(metadata.snapshots().len());
+        for snapshot in metadata.snapshots() {
+            let id = snapshot.snapshot_id();
+            let text = match known.0.get(&id) {
+                // The very same, not one that another engine has changed.
+                Some((same, text)) if Arc::ptr_eq(same, snapshot) => text.clone(),
+                _ => serde_json::value::to_raw_value(&SnapshotEntry::of(snapshot))?.into(),
+            };
+            texts.insert(id, (snapshot.clone(), text));
         }
-        list.end()
+        Ok(Self(texts))
+    }
+
+    fn oldest_first(&self) -> Vec<&RawValue> {
+        let mut all: Vec<_> = self.0.values().collect();
+        all.sort_unstable_by_key(|(snapshot, _)| {
+            let id = snapshot.snapshot_id();
+            (snapshot.sequence_number(), snapshot.timestamp_ms(), id)
+        });
+        all.into_iter().map(|(_, text)| text.as_ref()).collect()
     }
 }
 
@@ -89,6 +95,20 @@ struct SnapshotEntry<'a> {
     summary: Summary<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     schema_id: Option<i32>,
+}
+
+impl<'a> SnapshotEntry<'a> {
+    fn of(snapshot: &'a Snapshot) -> Self {
+        Self {
+            snapshot_id: snapshot.snapshot_id(),
+            parent_snapshot_id: snapshot.parent_snapshot_id(),
+            sequence_number: snapshot.sequence_number(),
+            timestamp_ms: snapshot.timestamp_ms(),
+            manifest_list: snapshot.manifest_list(),
+            summary: Summary(snapshot),
+            schema_id: snapshot.schema_id(),
+        }
+    }
 }
 
 /// The operation, then the properties by name.
@@ -108,25 +128,35 @@ impl Serialize for Summary<'_> {
     }
 }
 
-/// The bytes of a metadata file.
-pub(super) fn to_json(metadata: &TableMetadata, refs: &Refs) -> Result<Vec<u8>> {
+/// The bytes of a metadata file, and the texts in it for the next one.
+pub(super) fn to_json(
+    metadata: &TableMetadata,
+    refs: &Refs,
+    known: &SnapshotTexts,
+) -> Result<(Vec<u8>, SnapshotTexts)> {
     let written = match metadata.format_version() {
-        FormatVersion::V2 => serde_json::to_vec(&document(metadata, refs)),
-        _ => serde_json::to_vec(metadata),
+        FormatVersion::V2 => SnapshotTexts::of(metadata, known).and_then(|texts| {
+            let json = serde_json::to_vec(&document(metadata, refs, &texts))?;
+            Ok((json, texts))
+        }),
+        _ => serde_json::to_vec(metadata).map(|json| (json, SnapshotTexts::default())),
     };
-    let json = written.map_err(|error| Error::corrupt(format!("table metadata: {error}")))?;
+    let (json, texts) =
+        written.map_err(|error| Error::corrupt(format!("table metadata: {error}")))?;
     debug_assert_eq!(
         serde_json::from_slice::<TableMetadata>(&json).ok().as_ref(),
         Some(metadata),
         "what is written is what is meant"
     );
-    Ok(json)
+    Ok((json, texts))
 }
 
-fn document<'a>(metadata: &'a TableMetadata, refs: &'a Refs) -> Document<'a> {
+fn document<'a>(
+    metadata: &'a TableMetadata,
+    refs: &'a Refs,
+    texts: &'a SnapshotTexts,
+) -> Document<'a> {
     let properties = metadata.properties().iter();
-    let mut snapshots: Vec<&Snapshot> = metadata.snapshots().map(AsRef::as_ref).collect();
-    snapshots.sort_unstable_by_key(|s| (s.sequence_number(), s.timestamp_ms(), s.snapshot_id()));
     let mut schemas: Vec<&Schema> = metadata.schemas_iter().map(AsRef::as_ref).collect();
     schemas.sort_unstable_by_key(|schema| schema.schema_id());
     let specs = metadata.partition_specs_iter();
@@ -152,7 +182,7 @@ fn document<'a>(metadata: &'a TableMetadata, refs: &'a Refs) -> Document<'a> {
         last_partition_id: metadata.last_partition_id(),
         properties: properties.map(|(k, v)| (k.as_str(), v.as_str())).collect(),
         current_snapshot_id: metadata.current_snapshot_id(),
-        snapshots: Snapshots(snapshots),
+        snapshots: texts.oldest_first(),
         snapshot_log: metadata.history(),
         metadata_log: metadata.metadata_log(),
         sort_orders,
@@ -222,7 +252,7 @@ mod tests {
         let metadata: TableMetadata = serde_json::from_str(text).unwrap();
         let refs = refs::read(text.as_bytes(), &metadata).unwrap();
         assert_eq!(refs.len(), 3);
-        let json = to_json(&metadata, &refs).unwrap();
+        let (json, texts) = to_json(&metadata, &refs, &SnapshotTexts::default()).unwrap();
         let again: TableMetadata = serde_json::from_slice(&json).unwrap();
         assert_eq!(again, metadata);
         // The crate's own way says the same, but for the order.
@@ -240,7 +270,14 @@ mod tests {
             all.sort_by_key(|entry| entry[id].as_i64());
         }
         assert_eq!(ours, theirs);
-        assert_eq!(to_json(&metadata, &refs).unwrap(), json, "in a fixed order");
+        let (same, _) = to_json(&metadata, &refs, &texts).unwrap();
+        assert_eq!(same, json, "in a fixed order");
+        // One that came from elsewhere under a known id is written as it is now.
+        let moved = text.replace(r#""added-records": "5""#, r#""added-records": "6""#);
+        let moved: TableMetadata = serde_json::from_str(&moved).unwrap();
+        let (json, _) = to_json(&moved, &refs, &texts).unwrap();
+        let again: TableMetadata = serde_json::from_slice(&json).unwrap();
+        assert_eq!(again, moved);
     }
 
     #[test]
@@ -253,7 +290,7 @@ mod tests {
           "last-partition-id": 999, "default-sort-order-id": 0,
           "sort-orders": [{"order-id": 0, "fields": []}]}"#;
         let metadata: TableMetadata = serde_json::from_str(text).unwrap();
-        let json = to_json(&metadata, &Refs::new()).unwrap();
+        let (json, _) = to_json(&metadata, &Refs::new(), &SnapshotTexts::default()).unwrap();
         let ours: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(ours, serde_json::to_value(&metadata).unwrap());
     }

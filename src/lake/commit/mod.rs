@@ -187,6 +187,7 @@ pub enum CommitError {
     Failed(#[from] super::Error),
 }
 
+pub(super) use self::document::SnapshotTexts;
 pub use self::ledger::{LOST_SUMMARY, OFFSETS_SUMMARY, committed_ranges};
 pub(super) use self::metadata::stage;
 pub use self::run::run;

@@ -102,7 +102,7 @@ impl<'a> Work<'a> {
         };
         let next = metadata::next_location(&built.metadata, &location, lake.entropy.uuid());
         let refs = refs::after(base.refs(), &built.changes, &built.metadata);
-        let bytes = document::to_json(&built.metadata, &refs)?;
+        let (bytes, texts) = document::to_json(&built.metadata, &refs, base.texts())?;
         let metadata_bytes = bytes.len() as u64;
         files.push(NewFile {
             location: next.clone(),
@@ -121,7 +121,8 @@ impl<'a> Work<'a> {
                 expected: existing.then_some(location),
                 new: Some(next.clone()),
             },
-            table: Table::new(lake.store.clone(), name, metadata, refs.into(), next),
+            table: Table::new(lake.store.clone(), name, metadata, refs.into(), next)
+                .with_texts(texts),
             metadata_bytes,
             list,
             files,

@@ -279,9 +279,9 @@ async fn carry_out(
 
 #[async_trait]
 impl Catalog for FaultyCatalog {
-    async fn load(&self, table: &TableName) -> Result<Option<Pointer>> {
+    async fn load_all(&self, tables: &[TableName]) -> Result<Vec<Option<Pointer>>> {
         self.before().await?;
-        let loaded = self.inner.load(table).await;
+        let loaded = self.inner.load_all(tables).await;
         wander(&self.dice, 0).await;
         loaded
     }

@@ -81,7 +81,7 @@ impl Fickle {
 
 #[async_trait]
 impl Catalog for Fickle {
-    async fn load(&self, table: &TableName) -> Result<Option<Pointer>> {
+    async fn load_all(&self, tables: &[TableName]) -> Result<Vec<Option<Pointer>>> {
         if self.fates.lock().unwrap().is_empty() {
             let mut silent = self.silent_loads.lock().unwrap();
             if *silent > 0 {
@@ -89,7 +89,7 @@ impl Catalog for Fickle {
                 return Err(Error::unavailable("no answer"));
             }
         }
-        self.inner.load(table).await
+        self.inner.load_all(tables).await
     }
     async fn list(&self) -> Result<Vec<TableName>> {
         self.inner.list().await
