@@ -304,6 +304,39 @@ async fn win(catalog: Arc<dyn Catalog>, writer: usize, wins: usize) -> Vec<(Stri
     won
 }
 
+/// Who asks for several tables at once sees each swap whole.
+pub async fn several_tables_are_seen_together(backend: Backend) {
+    let catalog = &*backend.catalog;
+    make(catalog, "shop.a", "0").await;
+    make(catalog, "shop.b", "0").await;
+    let writer = {
+        let catalog = Arc::clone(&backend.catalog);
+        tokio::spawn(async move {
+            for n in 0..60 {
+                let (from, to) = (n.to_string(), (n + 1).to_string());
+                let both = ["shop.a", "shop.b"].map(|name| swap(name, Some(&from), Some(&to)));
+                let moved = catalog.swap(&both, &[]).await.unwrap();
+                assert_eq!(moved, SwapOutcome::Swapped);
+            }
+        })
+    };
+    let asked = ["shop.b", "shop.none", "other.a", "shop.a"].map(table);
+    let (mut last, mut seen) = (0, std::collections::BTreeSet::new());
+    while last < 60 {
+        let pointers = catalog.load_all(&asked).await.unwrap();
+        let [b, none, other, a] = pointers.try_into().expect("as many as asked for");
+        assert_eq!((none, other), (None, None));
+        assert_eq!(a, b, "half of a swap");
+        let now = a.expect("a table").metadata_location.parse().unwrap();
+        assert!(now >= last, "{last}, then {now}");
+        last = now;
+        seen.insert(now);
+    }
+    writer.await.unwrap();
+    assert!(seen.len() > 1, "looked while it moved");
+    assert_eq!(catalog.load_all(&[]).await.unwrap(), []);
+}
+
 pub async fn eight_racing_writers_have_one_winner_each_time(backend: Backend) {
     make(&*backend.catalog, "shop.a", "start").await;
     let writers: Vec<_> = (0..8)

@@ -39,6 +39,7 @@ conformance!(
     catalog_cases::a_swap_from_elsewhere_moves_nothing,
     catalog_cases::a_table_is_made_once,
     catalog_cases::several_tables_move_together_or_not_at_all,
+    catalog_cases::several_tables_are_seen_together,
     catalog_cases::making_and_moving_in_one_swap,
     catalog_cases::tables_are_listed_by_name,
     catalog_cases::namespaces_are_the_declared_and_the_used,
