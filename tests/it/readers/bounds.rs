@@ -8,16 +8,12 @@ use std::sync::Arc;
 
 use arrow::array::{Array, Int64Array};
 use frazil::Lakehouse;
-use frazil::config::{CatalogConfig, Config};
-use frazil::domain::TableName;
-use frazil::lake::Lake;
-use frazil::lake::commit::{Commit, FileChange, NewTable, TableChange};
-use frazil::lake::writer::TableWriter;
-use frazil::runtime::open_lake;
+use frazil::lake::commit::NewTable;
 use iceberg::spec::{
     NestedField, PrimitiveType, Schema, SortOrder, StructType, Type, UnboundPartitionSpec,
 };
 
+use super::house::House;
 use crate::parts;
 
 fn schema() -> Schema {
@@ -106,37 +102,6 @@ fn files() -> Vec<Vec<serde_json::Value>> {
     files
 }
 
-async fn commit(lake: &Lake, change: TableChange) {
-    let commit = Commit {
-        id: lake.entropy.uuid(),
-        changes: vec![change],
-        guards: Vec::new(),
-    };
-    lake.commit(&commit).await.unwrap();
-}
-
-async fn append(lake: &Lake, name: &TableName, rows: &[serde_json::Value]) {
-    let table = lake.table(name).await.unwrap();
-    let mut writer = TableWriter::new(&table).unwrap();
-    // Each row in a row group of its own: some cut, some not.
-    for row in rows {
-        let mut decoder = arrow::json::ReaderBuilder::new(writer.schema())
-            .build_decoder()
-            .unwrap();
-        decoder.serialize(&[row]).unwrap();
-        writer
-            .write(decoder.flush().unwrap().unwrap())
-            .await
-            .unwrap();
-    }
-    let files = writer.finish().await.unwrap();
-    commit(
-        lake,
-        TableChange::new(name.clone(), FileChange::Append(files)),
-    )
-    .await;
-}
-
 /// Each value of each row by equality, and both halves around it.
 fn conditions(rows: &[serde_json::Value]) -> Vec<String> {
     let mut conditions = Vec::new();
@@ -205,36 +170,25 @@ fn others(uri: &str, conditions: &[String]) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs pyiceberg and DuckDB: run ./test"]
 async fn pyiceberg_and_duckdb_find_every_row_by_its_values() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("frazil.toml");
-    std::fs::write(&file, "version = 1\n[lake]\nwarehouse = \".\"\n").unwrap();
-    let config = Config::load(&file).unwrap();
-    open_lake(&config).await.unwrap();
-    let lakehouse = Lakehouse::open_config(config).await.unwrap();
-    let name: TableName = "shop.odd".parse().unwrap();
-    let mut change = TableChange::new(name.clone(), FileChange::Nothing);
-    change.create = Some(NewTable {
+    let table = NewTable {
         schema: schema(),
         partition: UnboundPartitionSpec::builder().build(),
         sort_order: SortOrder::unsorted_order(),
         properties: BTreeMap::from([("write.parquet.row-group-size-bytes".into(), "1".into())]),
-    });
-    commit(lakehouse.lake(), change).await;
+    };
+    let house = House::new("shop.odd", table).await;
+    let lakehouse = &house.lakehouse;
     let files = files();
     for rows in &files {
-        append(lakehouse.lake(), &name, rows).await;
+        house.append(rows).await;
     }
 
     let conditions = conditions(&files.concat());
     assert!(conditions.len() > 300, "{}", conditions.len());
-    let catalog = lakehouse.config().lake.catalog.clone();
-    let CatalogConfig::Sqlite(file) = catalog else {
-        panic!("a folder's catalog is an SQLite file")
-    };
-    let found = others(&format!("sqlite:///{}", file.display()), &conditions);
+    let found = others(&house.uri(), &conditions);
     assert_eq!(found.len(), conditions.len());
     for (condition, found) in conditions.iter().zip(&found) {
-        let ours = count(&lakehouse, condition).await;
+        let ours = count(lakehouse, condition).await;
         assert_eq!(
             format!("{ours}\t{ours}"),
             *found,
@@ -245,7 +199,7 @@ async fn pyiceberg_and_duckdb_find_every_row_by_its_values() {
     for row in files.iter().flatten().filter(|row| row["note"].is_string()) {
         let note = row["note"].as_str().unwrap();
         assert_eq!(
-            count(&lakehouse, &format!("note = '{note}'")).await,
+            count(lakehouse, &format!("note = '{note}'")).await,
             1,
             "{note}"
         );

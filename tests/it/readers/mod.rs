@@ -1,0 +1,5 @@
+//! Other engines on our tables.
+
+mod bounds;
+mod house;
+mod values;
