@@ -5,10 +5,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod cli;
+mod curated;
 mod database;
 mod demo;
 mod faults;
 mod kill;
+#[path = "../known/mod.rs"]
+mod known;
 #[allow(
     dead_code,
     reason = "not every part is used yet by every build of the tests"
