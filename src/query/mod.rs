@@ -13,6 +13,7 @@ mod error_map;
 mod exact;
 mod functions;
 mod gather;
+mod given;
 mod guard;
 mod joined;
 mod kept;

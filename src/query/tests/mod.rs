@@ -4,6 +4,7 @@ mod doubles;
 mod engine;
 mod joined;
 mod refusals;
+mod windows;
 
 use std::sync::Arc;
 
