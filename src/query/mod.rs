@@ -36,6 +36,7 @@ mod system;
 pub mod time_text;
 mod travel;
 mod window;
+mod zeros;
 mod zone;
 
 pub use catalog::CATALOG_NAME;

@@ -5,6 +5,7 @@ mod engine;
 mod joined;
 mod refusals;
 mod windows;
+mod zeros;
 
 use std::sync::Arc;
 

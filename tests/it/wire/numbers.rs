@@ -376,3 +376,39 @@ async fn times_are_of_the_sessions_zone() {
         "22023"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Postgres: run ./test"]
+async fn zeros_are_one_number_with_a_sign_or_without() {
+    let wire = wire().await;
+    let two = "(values ('-0'::float8, 0::float8)) v(x, y)";
+    let both = "(values ('-0'::float8), (0::float8), ('NaN'::float8), (null)) v(x)";
+    let one = "(values ('-0'::float8)) w(y)";
+    let questions = [
+        "select (-0.0::float8) = 0.0::float8".to_owned(),
+        format!("select x = y, x < y, x > y, x <= y, x >= y, x <> y from {two}"),
+        format!("select x is distinct from y, x is not distinct from y from {two}"),
+        format!("select x = 0, x < 0, x <= 0, x > 0, x >= 0, x <> 0, 0 = x, 0 < x from {two}"),
+        format!("select x between 0 and 1, y between -1 and '-0', x in (0, 1) from {two}"),
+        format!("select x::real = y::real, x::real = 0, -y = x from {two}"),
+        format!("select nullif(x, y) is null, case x when 0 then 'z' else 'n' end from {two}"),
+        format!("select count(*), count(distinct x) from {both}"),
+        format!("select count(*) from {both} where x = 0"),
+        format!("select count(*) from {both} where x <> 0"),
+        format!("select count(*) from {both} where not x > 0"),
+        format!("select count(*) from {both} group by x order by 1"),
+        format!("select abs(x), count(*) from {both} group by x order by 2, 1"),
+        format!("select count(*) from (select distinct x from {both}) d"),
+        format!("select count(*) from {both} join {one} on x = y"),
+        format!("select count(*) from {both} left join {one} on x = y and x < 1"),
+        format!("select count(*) from {both} where x in (select y from {one})"),
+        format!("select count(*) from {both} where x not in (select y from {one})"),
+        format!("select rank() over (order by x) from {both} order by 1"),
+        format!("select count(*) over (partition by x) from {both} order by 1"),
+        format!("select count(*) from (select x from {both} union select y from {one}) u"),
+        format!("select count(*) from (select x from {both} intersect select y from {one}) i"),
+        format!("select count(*) from (select x from {both} except select y from {one}) e"),
+    ];
+    let questions: Vec<&str> = questions.iter().map(String::as_str).collect();
+    same(&wire, "select 1", &questions).await;
+}
