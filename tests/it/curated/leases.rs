@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use frazil::domain::TableName;
 use frazil::lake::Result;
 use frazil::lake::catalog::{Catalog, Guard, Pointer, Swap, SwapOutcome};
-use frazil::lake::control::{Control, Lease, RunRecord, RunState, StoredModel, StreamStatus};
+use frazil::lake::control::{
+    Control, FilledTable, Lease, RunRecord, RunState, StoredModel, StreamStatus,
+};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -114,6 +116,18 @@ impl Control for Asleep {
 
     async fn stream_status(&self) -> Result<Vec<StreamStatus>> {
         self.0.stream_status().await
+    }
+
+    async fn put_filled_table(&self, filled: &FilledTable) -> Result<()> {
+        self.0.put_filled_table(filled).await
+    }
+
+    async fn filled_table(&self, table: &str) -> Result<Option<FilledTable>> {
+        self.0.filled_table(table).await
+    }
+
+    async fn forget_filled_table(&self, table: &str) -> Result<()> {
+        self.0.forget_filled_table(table).await
     }
 }
 
