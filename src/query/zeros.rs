@@ -324,12 +324,6 @@ impl ScalarUDFImpl for Unsigned {
         Self::NAME
     }
 
-    /// As its argument, so that columns keep their names.
-    fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        let names: Vec<String> = args.iter().map(|a| a.schema_name().to_string()).collect();
-        Ok(names.join(","))
-    }
-
     fn signature(&self) -> &Signature {
         &self.signature
     }

@@ -11,6 +11,7 @@ mod demo;
 mod faults;
 mod kill;
 #[path = "../known/mod.rs"]
+#[allow(dead_code, reason = "one model's rows are for the unit tests")]
 mod known;
 #[allow(
     dead_code,
