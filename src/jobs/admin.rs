@@ -186,14 +186,12 @@ impl Jobs {
     async fn drop_model(&self, name: &TableName, if_exists: bool) -> Result<String, QueryError> {
         const TAG: &str = "DROP MATERIALIZED VIEW";
         let models = self.models().await?;
-        let Some(model) = models.iter().find(|model| model.name == *name) else {
-            if if_exists {
-                return Ok(TAG.to_owned());
-            }
-            return self.known(name).await.map(|_| TAG.to_owned());
-        };
-        if let Some(error) = owned_by_file(model) {
-            return Err(error);
+        match models.iter().find(|model| model.name == *name) {
+            Some(model) => owned_by_file(model).map_or(Ok(()), Err)?,
+            // The table of a model whose file was taken away is dropped as one of psql's.
+            None if self.is_left_behind(name).await? => {}
+            None if if_exists => return Ok(TAG.to_owned()),
+            None => return self.known(name).await.map(|_| TAG.to_owned()),
         }
         if let Some(reader) = models.iter().find(|other| other.sources.contains(name)) {
             return Err(refused(format!(
@@ -209,6 +207,15 @@ impl Jobs {
         let dropped = self.drop_held(name, &held).await;
         held.release().await;
         dropped.map(|()| TAG.to_owned())
+    }
+
+    /// Whether there is a table that a model of this name filled.
+    async fn is_left_behind(&self, name: &TableName) -> Result<bool, QueryError> {
+        let Some(table) = self.engine.lake().find(name).await? else {
+            return Ok(false);
+        };
+        let own = PublishedState::of(&table).map_err(refused)?;
+        Ok(own.is_some_and(|state| state.model == *name))
     }
 
     /// With the lease, and its guard in the swap, no run can put the table back.

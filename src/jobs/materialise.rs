@@ -44,11 +44,16 @@ pub(super) struct Ready {
 pub(super) async fn compute(engine: &Arc<Engine>, model: &Model) -> Result<Ready, RunError> {
     let lake = engine.lake();
     let mut plan = Plan::make(lake, model).await?;
-    let session = session(engine, model)?;
-    for (table, pin) in plan.pins() {
-        session.pin_to(table, pin);
+    let (mut session, mut logical) = pinned(engine, model, &plan).await?;
+    if let (Action::Append { .. }, Some(base)) = (plan.action, &plan.base) {
+        let columns = logical.schema().as_arrow().fields();
+        let target = Target::of(lake, model, Some(base), columns)?;
+        if target.leaves_rows_behind(base) {
+            tracing::warn!(model = %model.name, "a column has another type now: all rows are read anew");
+            plan.action = Action::Replace;
+            (session, logical) = pinned(engine, model, &plan).await?;
+        }
     }
-    let logical = logical_plan(&session, model).await?;
     if plan.action == Action::Unchanged {
         if plan.cursor.is_some() || !asks_clock_or_chance(&logical)? {
             return Ok(Ready {
@@ -80,6 +85,20 @@ pub(super) async fn compute(engine: &Arc<Engine>, model: &Model) -> Result<Ready
         rows: i64::try_from(count).unwrap_or(i64::MAX),
         plan,
     })
+}
+
+/// The model's query in a session that reads what was planned.
+async fn pinned(
+    engine: &Arc<Engine>,
+    model: &Model,
+    plan: &Plan,
+) -> Result<(Session, LogicalPlan), RunError> {
+    let session = session(engine, model)?;
+    for (table, pin) in plan.pins() {
+        session.pin_to(table, pin);
+    }
+    let logical = logical_plan(&session, model).await?;
+    Ok((session, logical))
 }
 
 /// Makes the rows visible, all or none, if target and lease stand as planned. Must be let run to
@@ -192,6 +211,20 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// Whether a column would become another one of the same name: rows that stay would show null
+    /// there.
+    fn leaves_rows_behind(&self, base: &Table) -> bool {
+        let Some(schema) = &self.schema else {
+            return false;
+        };
+        let old = base.metadata().current_schema();
+        let mut fields = old.as_struct().fields().iter();
+        fields.any(|field| {
+            let new = schema.field_by_name(&field.name);
+            new.is_some_and(|new| new.id != field.id)
+        })
+    }
+
     /// From the query's columns; errors are for the person who wrote the model.
     pub fn of(
         lake: &Lake,
@@ -265,9 +298,20 @@ fn check_partition(model: &Model, base: &Table, schema: &Schema) -> Result<(), R
     if wanted.eq(have) {
         return Ok(());
     }
+    let name = &model.name;
+    let how = match &model.file {
+        Some(file) => format!(
+            "give the model another name in {file}; or take {file} away, start frazil, DROP \
+             MATERIALIZED VIEW {name}, put the file back and start again",
+            file = file.display()
+        ),
+        None => format!(
+            "create the model under another name; or DROP MATERIALIZED VIEW {name} and create it \
+             again"
+        ),
+    };
     Err(RunError::invalid(format!(
-        "{} is partitioned otherwise than the model says now, and a table keeps its partitioning: \
-         drop the table, or give the model another name",
-        model.name
+        "{name} is partitioned otherwise than the model says now, and a table keeps its \
+         partitioning: {how}"
     )))
 }

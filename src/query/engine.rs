@@ -26,7 +26,8 @@ use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
 use super::{
-    QueryError, QueryErrorKind, bounded, doubles, exact, gather, joined, literals, window, zone,
+    QueryError, QueryErrorKind, bounded, doubles, exact, gather, joined, literals, window, zeros,
+    zone,
 };
 use crate::lake::Lake;
 
@@ -226,6 +227,7 @@ fn template(
             Arc::new(doubles::Doubles),
             Arc::new(TypeCoercion::new()),
             Arc::new(zone::InZone),
+            Arc::new(zeros::Zeros),
             Arc::new(exact::Exact),
             Arc::new(joined::Joins),
             Arc::new(window::Windows(Arc::clone(&environment.memory_pool))),

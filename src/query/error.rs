@@ -14,6 +14,8 @@ pub enum QueryErrorKind {
     InvalidText,
     DivisionByZero,
     NumericOutOfRange,
+    /// A power that has no value.
+    InvalidPower,
     DatetimeInvalid,
     FeatureNotSupported,
     InsufficientPrivilege,

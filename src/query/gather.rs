@@ -4,12 +4,15 @@
 //! each, and when groups grow too large spills them: arrays it can't merge again but all at once.
 //! Here the limit is looked at before anything is kept, and what doesn't fit fails.
 
+use std::fmt;
 use std::mem::size_of;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, ScalarValue};
+use datafusion::config::ConfigOptions;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::{AggregateFunctionParams, WindowFunctionParams};
@@ -19,9 +22,12 @@ use datafusion::logical_expr::function::{
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator,
-    ReversedUDAF, Signature,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, Expr, GroupsAccumulator,
+    LogicalPlan, ReversedUDAF, Signature, WindowFunctionDefinition,
 };
+use datafusion::optimizer::AnalyzerRule;
+
+use super::given;
 
 const ALL: [&str; 2] = ["array_agg", "string_agg"];
 
@@ -34,6 +40,51 @@ pub(super) fn install(state: &mut SessionState, pool: &Arc<dyn MemoryPool>) -> R
         }
     }
     Ok(())
+}
+
+/// Makes what a query's aggregates hold count as that query's: planned with the engine's pool, they
+/// would be missing in what the query is said to hold.
+pub(super) struct OfQuery(pub Arc<dyn MemoryPool>);
+
+impl fmt::Debug for OfQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OfQuery")
+    }
+}
+
+impl AnalyzerRule for OfQuery {
+    fn name(&self) -> &str {
+        "aggregates_count_as_the_querys"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|plan| {
+            plan.map_expressions(|expr| expr.transform_up(|expr| Ok(self.counted(expr))))
+        })
+        .data()
+    }
+}
+
+impl OfQuery {
+    fn counted(&self, mut expr: Expr) -> Transformed<Expr> {
+        let function = match &mut expr {
+            Expr::AggregateFunction(call) => Some(&mut call.func),
+            Expr::WindowFunction(call) => match &mut call.fun {
+                WindowFunctionDefinition::AggregateUDF(function) => Some(function),
+                WindowFunctionDefinition::WindowUDF(_) => None,
+            },
+            _ => None,
+        };
+        if let Some(function) = function
+            && let Some(gather) = function.inner().downcast_ref::<Gather>()
+        {
+            let mut counted = gather.of(Arc::clone(&gather.inner));
+            counted.pool = Pool(Arc::clone(&self.0));
+            *function = Arc::new(AggregateUDF::from(counted));
+            return Transformed::yes(expr);
+        }
+        Transformed::no(expr)
+    }
 }
 
 /// Bytes of the values themselves: arrays may be slices of larger buffers, or share them.
@@ -321,9 +372,12 @@ impl Accumulator for Counted {
         if self.gathers {
             // Room for it before it is made.
             self.held.give(self.held.bytes, times)?;
-            return self.inner.evaluate();
         }
         let value = self.inner.evaluate()?;
+        given::check_copies(self.held.reservation.consumer().name(), &value, times)?;
+        if self.gathers {
+            return Ok(value);
+        }
         let beyond = value.size().saturating_sub(size_of::<ScalarValue>());
         self.held.give(beyond, times)?;
         Ok(value)

@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, internal_err};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
@@ -41,13 +42,14 @@ impl StopFlag {
     }
 }
 
-/// The same plan, within reach of `flag`.
+/// The same plan, within reach of `flag`, what its windows hold counted in `pool`.
 pub(super) fn guard(
     plan: Arc<dyn ExecutionPlan>,
     flag: &StopFlag,
+    pool: &Arc<dyn MemoryPool>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     plan.transform_up(|node| {
-        if let Some(window) = kept::counted(&node)? {
+        if let Some(window) = kept::counted(&node, pool)? {
             return Ok(Transformed::yes(window));
         }
         let node = match node.downcast_ref::<NestedLoopJoinExec>() {

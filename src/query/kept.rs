@@ -1,34 +1,71 @@
 //! What a window over whole partitions holds, counted against the memory limit: DataFusion gathers
 //! all of its input and counts nothing. Windows that go along with their input
-//! (`BoundedWindowAggExec`: running sums, row numbers) hold their frames only and are left alone.
+//! (`BoundedWindowAggExec`: running sums, row numbers) get it in portions so small that what they
+//! give to the rows of one fits.
 
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, internal_err};
-use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::windows::WindowAggExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 
-use super::gather;
+use super::{gather, given};
+
+/// What a window that goes along with its input may give to the rows of one portion.
+const PORTION_BYTES: usize = 64 << 20;
 
 /// The same window over a counted input; None for what is no window.
-pub(super) fn counted(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+pub(super) fn counted(
+    node: &Arc<dyn ExecutionPlan>,
+    pool: &Arc<dyn MemoryPool>,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if let Some(window) = node.downcast_ref::<BoundedWindowAggExec>() {
+        let input = Kept::new(window.input(), Hold::Portions);
+        return Ok(Some(Arc::clone(node).with_new_children(vec![input])?));
+    }
     let Some(window) = node.downcast_ref::<WindowAggExec>() else {
         return Ok(None);
     };
-    let input: Arc<dyn ExecutionPlan> = Arc::new(Kept {
-        input: Arc::clone(window.input()),
-    });
-    Ok(Some(Arc::clone(node).with_new_children(vec![input])?))
+    let mut functions = Vec::with_capacity(window.window_expr().len());
+    for function in window.window_expr() {
+        let counted = given::counted(function, pool)?;
+        functions.push(counted.unwrap_or_else(|| Arc::clone(function)));
+    }
+    let input = Kept::new(window.input(), Hold::All);
+    let counted = WindowAggExec::try_new(functions, input, !window.partition_keys().is_empty())?;
+    Ok(Some(Arc::new(counted)))
 }
 
-/// Counts what goes through it, until the stream is dropped.
+/// What the window above holds of its input.
+#[derive(Clone, Copy, Debug)]
+enum Hold {
+    /// All, until the stream is dropped: it is counted.
+    All,
+    /// Frames: its input comes in portions.
+    Portions,
+}
+
+/// Stands between a window and its input.
 struct Kept {
     input: Arc<dyn ExecutionPlan>,
+    hold: Hold,
+}
+
+impl Kept {
+    fn new(input: &Arc<dyn ExecutionPlan>, hold: Hold) -> Arc<dyn ExecutionPlan> {
+        Arc::new(Self {
+            input: Arc::clone(input),
+            hold,
+        })
+    }
 }
 
 impl fmt::Debug for Kept {
@@ -67,7 +104,7 @@ impl ExecutionPlan for Kept {
         let Some(input) = children.pop() else {
             return internal_err!("a counted plan has one child");
         };
-        Ok(Arc::new(Self { input }))
+        Ok(Self::new(&input, self.hold))
     }
 
     fn execute(
@@ -77,14 +114,55 @@ impl ExecutionPlan for Kept {
     ) -> Result<SendableRecordBatchStream> {
         let reservation =
             MemoryConsumer::new(format!("Window[{partition}]")).register(context.memory_pool());
-        let rows = self.input.execute(partition, context)?.map(move |batch| {
+        let rows = self.input.execute(partition, context)?;
+        let schema = self.input.schema();
+        if let Hold::Portions = self.hold {
+            let mut longest = 0;
+            let portions = rows
+                .map_ok(move |batch| stream::iter(portions(&batch, &mut longest).map(Ok)))
+                .try_flatten();
+            return Ok(Box::pin(RecordBatchStreamAdapter::new(schema, portions)));
+        }
+        let rows = rows.map(move |batch| {
             let batch = batch?;
             reservation.try_grow(batch.columns().iter().map(gather::bytes).sum())?;
             Ok(batch)
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(
-            self.input.schema(),
-            rows,
-        )))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+}
+
+/// A batch in portions of so many rows that each could be given the longest text that was ever
+/// seen: a running `max` gives one long text to all rows that follow.
+fn portions(batch: &RecordBatch, longest: &mut usize) -> impl Iterator<Item = RecordBatch> + use<> {
+    for column in batch.columns() {
+        *longest = longest_text(column).max(*longest);
+    }
+    let rows = (PORTION_BYTES / (*longest).max(1)).max(1);
+    let batch = batch.clone();
+    (0..batch.num_rows())
+        .step_by(rows)
+        .map(move |from| batch.slice(from, rows.min(batch.num_rows() - from)))
+}
+
+fn longest_text(column: &dyn Array) -> usize {
+    let offsets = |offsets: &[i32]| {
+        let lengths = offsets.windows(2).map(|pair| pair[1] - pair[0]);
+        usize::try_from(lengths.max().unwrap_or(0)).unwrap_or(0)
+    };
+    let large = |offsets: &[i64]| {
+        let lengths = offsets.windows(2).map(|pair| pair[1] - pair[0]);
+        usize::try_from(lengths.max().unwrap_or(0)).unwrap_or(0)
+    };
+    // The lower half of a view is the length.
+    let views = |views: &[u128]| views.iter().map(|view| *view as u32 as usize).max();
+    match column.data_type() {
+        DataType::Utf8 => offsets(column.as_string::<i32>().value_offsets()),
+        DataType::Binary => offsets(column.as_binary::<i32>().value_offsets()),
+        DataType::LargeUtf8 => large(column.as_string::<i64>().value_offsets()),
+        DataType::LargeBinary => large(column.as_binary::<i64>().value_offsets()),
+        DataType::Utf8View => views(column.as_string_view().views()).unwrap_or(0),
+        DataType::BinaryView => views(column.as_binary_view().views()).unwrap_or(0),
+        _ => 0,
     }
 }

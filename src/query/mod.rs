@@ -13,6 +13,7 @@ mod error_map;
 mod exact;
 mod functions;
 mod gather;
+mod given;
 mod guard;
 mod joined;
 mod kept;
@@ -35,6 +36,7 @@ mod system;
 pub mod time_text;
 mod travel;
 mod window;
+mod zeros;
 mod zone;
 
 pub use catalog::CATALOG_NAME;

@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -20,6 +21,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::engine::Engine;
 use super::error_map::cancelled;
+use super::gather;
 use super::guard::{self, StopFlag};
 use super::log::QueryEntry;
 use super::memory::QueryMemory;
@@ -113,7 +115,7 @@ impl RowStream {
 
 pub(super) async fn start(
     engine: &Arc<Engine>,
-    state: SessionState,
+    mut state: SessionState,
     plan: LogicalPlan,
     entry: Arc<QueryEntry>,
 ) -> Result<RowStream, QueryError> {
@@ -123,6 +125,7 @@ pub(super) async fn start(
     let flag = StopFlag::default();
     let shared = Arc::clone(&engine.environment().memory_pool);
     let memory = Arc::new(QueryMemory::new(shared, Arc::clone(&entry)));
+    state.add_analyzer_rule(Arc::new(gather::OfQuery(Arc::clone(&memory) as _)));
     let query = Query {
         environment: query_environment(engine, &memory)?,
         memory,
@@ -268,7 +271,8 @@ impl Query {
 
     async fn physical_plan(&self) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
         let plan = self.state.create_physical_plan(&self.plan).await?;
-        guard::guard(plan, &self.flag)
+        let pool: Arc<dyn MemoryPool> = Arc::clone(&self.memory) as _;
+        guard::guard(plan, &self.flag, &pool)
     }
 
     async fn send_all(&self, physical: Arc<dyn ExecutionPlan>, rows: &Rows) -> Result<(), Stopped> {

@@ -1,7 +1,9 @@
 //! The sink: records of a topic become rows of an event table, each exactly once.
 
 pub mod decode;
+mod gone;
 mod halt;
+mod last_read;
 mod ledger_commit;
 mod metrics;
 pub mod operator;

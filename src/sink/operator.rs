@@ -187,14 +187,25 @@ fn taken_out(events: &Table, last: i64) -> Result<BTreeMap<SourcePartition, i64>
 /// Forgets the event table that the stream filled so far, so that a new one is made and filled
 /// from the contract's start. `Invalid` when that table is still there.
 pub async fn accept_table(lake: &Lake, stream: &Stream) -> Result<()> {
-    let dead_letters = lake.table(&stream.dead_letters).await?;
+    let dead_letters = lake.find(&stream.dead_letters).await?;
     let events = lake.find(&stream.table).await?;
-    if tables::check_known(stream, events.as_ref(), Some(&dead_letters)).is_ok() {
+    let known = tables::known(lake, stream, dead_letters.as_ref()).await?;
+    if tables::check_known(stream, events.as_ref(), known.as_deref()).is_ok() {
+        let what = match events {
+            Some(_) => format!(
+                "table {} is the one that stream {} fills",
+                stream.table, stream.name
+            ),
+            None => format!("stream {} has filled no table yet", stream.name),
+        };
         return Err(Error::invalid(format!(
-            "table {} is the one that stream {} fills: there is nothing to accept",
-            stream.table, stream.name
+            "{what}: there is nothing to accept"
         )));
     }
+    let Some(dead_letters) = dead_letters else {
+        let table = stream.table.to_string();
+        return lake.control.forget_filled_table(&table).await;
+    };
     let change = TableChange {
         remove_properties: vec![tables::event_table_property(&stream.table)],
         expected_uuid: Some(dead_letters.metadata().uuid()),

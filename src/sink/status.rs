@@ -57,6 +57,8 @@ pub(crate) struct PartitionView {
     pub partition: i32,
     pub committed: i64,
     pub watermarks: Watermarks,
+    /// When the watermarks were asked for.
+    pub seen_at_ms: i64,
 }
 
 impl PartitionView {
@@ -100,6 +102,7 @@ impl StreamView<'_> {
             partition: WHOLE_STREAM,
             committed: 0,
             watermarks: Watermarks { low: 0, high: 0 },
+            seen_at_ms: self.now_ms,
         };
         let mut line = self.status(view, self.state, self.message.map(str::to_owned));
         line.topic_id.clear();
@@ -126,7 +129,7 @@ impl StreamView<'_> {
             holder: self.holder.to_owned(),
             state: state.as_str().to_owned(),
             message,
-            seen_at_ms: self.now_ms,
+            seen_at_ms: view.seen_at_ms,
         }
     }
 }

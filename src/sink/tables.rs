@@ -13,6 +13,7 @@ use crate::declare::stream::Stream;
 use crate::declare::{dead_letters_partition, dead_letters_sort_order};
 use crate::domain::{Ledger, TableName};
 use crate::lake::commit::{Commit, CommitError, FileChange, NewTable, TableChange};
+use crate::lake::control::FilledTable;
 use crate::lake::{Error, ErrorKind, Lake, Result, Table, schema};
 
 /// Both tables of a stream, as loaded at one moment.
@@ -34,10 +35,12 @@ pub(crate) async fn open(lake: &Lake, stream: &Stream) -> Result<Tables> {
         // The dead letters first: they name an event table that is there before they do.
         let dead_letters = load(lake, &stream.dead_letters).await?;
         let events = load(lake, &stream.table).await?;
-        check_known(stream, events.as_ref(), dead_letters.as_ref())?;
+        let known = known(lake, stream, dead_letters.as_ref()).await?;
+        check_known(stream, events.as_ref(), known.as_deref())?;
         let changes = changes(stream, events.as_ref(), dead_letters.as_ref())?;
         if let (true, Some(events), Some(dead_letters)) = (changes.is_empty(), events, dead_letters)
         {
+            remember(lake, stream, &events).await?;
             return Ok(Tables {
                 events,
                 dead_letters,
@@ -122,20 +125,52 @@ pub(crate) fn event_table_property(table: &TableName) -> String {
     format!("frazil.event-table.{table}")
 }
 
+/// The uuid of the event table that the stream filled so far: the dead letters say it, and where
+/// those are gone too, the control store does.
+pub(crate) async fn known(
+    lake: &Lake,
+    stream: &Stream,
+    dead_letters: Option<&Table>,
+) -> Result<Option<String>> {
+    let Some(dead_letters) = dead_letters else {
+        let filled = lake.control.filled_table(&stream.table.to_string()).await?;
+        return Ok(filled.map(|filled| filled.uuid));
+    };
+    let properties = dead_letters.metadata().properties();
+    Ok(properties
+        .get(&event_table_property(&stream.table))
+        .cloned())
+}
+
+/// Lets the control store know the event table, if it doesn't.
+async fn remember(lake: &Lake, stream: &Stream, events: &Table) -> Result<()> {
+    let table = stream.table.to_string();
+    let uuid = events.metadata().uuid().to_string();
+    let filled = lake.control.filled_table(&table).await?;
+    if filled.is_some_and(|filled| filled.uuid == uuid) {
+        return Ok(());
+    }
+    let filled = FilledTable {
+        table,
+        uuid,
+        stream: stream.name.clone(),
+        since_ms: lake.clock.now_ms(),
+    };
+    lake.control.put_filled_table(&filled).await
+}
+
 /// An event table that was dropped is not made again in silence: its rows and its ledger are gone,
 /// and the contract's start may lie behind or far ahead of what they held.
 pub(crate) fn check_known(
     stream: &Stream,
     events: Option<&Table>,
-    dead_letters: Option<&Table>,
+    known: Option<&str>,
 ) -> Result<()> {
-    let properties = dead_letters.map(|table| table.metadata().properties());
-    let property = event_table_property(&stream.table);
-    let Some(known) = properties.and_then(|properties| properties.get(&property)) else {
+    let Some(known) = known else {
         return Ok(());
     };
     let found = match events {
-        Some(table) if &table.metadata().uuid().to_string() == known => return Ok(()),
+        Some(table) if table.metadata().uuid().to_string() == known => return Ok(()),
         Some(_) => "another table stands under its name",
         None => "there is no such table any more",
     };

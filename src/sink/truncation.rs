@@ -1,4 +1,4 @@
-//! A log that ends before what was committed from it: the stream stops, and stays stopped through
+//! A log that ends before what was committed from it, or ended there once and has grown again: the stream stops, and stays stopped through
 //! restarts, until someone moves the offset. Time must not heal it: the log grows past the
 //! position again, with other records.
 
@@ -76,7 +76,7 @@ pub(crate) fn halt(
 ) -> Halt {
     let (partition, next) = (source.partition, position.next);
     Halt::Stopped(format!(
-        "the log of {topic}[{partition}] (topic id {}) ended before the committed position {next}: it was truncated (an unclean leader election, or a restored broker), so what it holds there now are other records than those in the table. Compare the two, then say where to go on: `frazil stream set-offset {stream} {partition} OFFSET` ({next} leaves the table as it is and skips what is new below)",
+        "the log of {topic}[{partition}] (topic id {}) ended before the committed position {next}: it was truncated (an unclean leader election, or a restored broker), and what it holds there now, if it has grown since, are other records than those in the table. Compare the two, then say where to go on: `frazil stream set-offset {stream} {partition} OFFSET` ({next} leaves the table as it is and skips what is new below)",
         source.topic_id
     ))
 }

@@ -6,10 +6,14 @@
 
 mod cli;
 mod corrupt;
+mod curated;
 mod database;
 mod demo;
 mod faults;
 mod kill;
+#[path = "../known/mod.rs"]
+#[allow(dead_code, reason = "one model's rows are for the unit tests")]
+mod known;
 #[allow(
     dead_code,
     reason = "not every part is used yet by every build of the tests"

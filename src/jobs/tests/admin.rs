@@ -202,3 +202,59 @@ async fn a_drop_waits_for_no_run_and_lets_none_put_the_table_back() {
     held.release().await;
     world.execute("DROP MATERIALIZED VIEW c.m").await.unwrap();
 }
+
+#[tokio::test]
+async fn the_table_of_a_model_whose_file_is_gone_can_be_dropped() {
+    let world = world();
+    world.add("s.e", &[(1, "a")]).await;
+    let mut of_file = model(
+        "CREATE MATERIALIZED VIEW c.m WITH (partition_by = 'kind') AS SELECT id, kind FROM s.e",
+    );
+    of_file.file = Some("sql/m.sql".into());
+    let with_file = |model: &Model| {
+        let models = vec![model.clone()];
+        Jobs::new(Arc::clone(&world.engine), models, options("p1"))
+    };
+    let jobs = with_file(&of_file);
+    jobs.once("c.m").await;
+    let dropping = "DROP MATERIALIZED VIEW c.m";
+    world
+        .refused(
+            dropping,
+            QueryErrorKind::ObjectNotInPrerequisiteState,
+            "sql/m.sql",
+        )
+        .await;
+
+    // Partitioned otherwise: what the error says can be done.
+    let mut otherwise = of_file.clone();
+    otherwise.partition_by = Vec::new();
+    let jobs = with_file(&otherwise);
+    let error = jobs.once("c.m").await.error.unwrap();
+    assert!(
+        error.contains("take sql/m.sql away, start frazil, DROP MATERIALIZED VIEW c.m"),
+        "{error}"
+    );
+    let _without = world.jobs(&[]);
+    world.execute(dropping).await.unwrap();
+    world
+        .refused(dropping, QueryErrorKind::UndefinedTable, "c.m")
+        .await;
+    world
+        .refused(
+            "DROP MATERIALIZED VIEW s.e",
+            QueryErrorKind::UndefinedTable,
+            "s.e",
+        )
+        .await;
+    let jobs = with_file(&otherwise);
+    assert_eq!(jobs.once("c.m").await.state, RunState::Succeeded);
+    let table = world.lake.table(&name("c.m")).await.unwrap();
+    assert!(
+        table
+            .metadata()
+            .default_partition_spec()
+            .fields()
+            .is_empty()
+    );
+}

@@ -208,6 +208,11 @@ async fn partitions_are_those_of_the_model_and_stay() {
     let other = "CREATE MATERIALIZED VIEW c.p AS SELECT id, kind FROM s.e";
     let error = world.jobs(&[other]).once("c.p").await.error.unwrap();
     assert!(error.contains("keeps its partitioning"), "{error}");
+    assert!(
+        error.contains("DROP MATERIALIZED VIEW c.p and create it again"),
+        "{error}"
+    );
+    assert_eq!(world.rows("SELECT * FROM c.p").await.unwrap().len(), 3);
     let wrong =
         "CREATE MATERIALIZED VIEW c.q WITH (partition_by = 'day(id)') AS SELECT id FROM s.e";
     let error = world.jobs(&[wrong]).once("c.q").await.error.unwrap();
@@ -236,4 +241,67 @@ async fn what_can_not_be_a_table_is_said() {
         world.rows("SELECT * FROM c.x").await.is_err(),
         "nothing was made"
     );
+}
+
+/// What a release that gives sums another type finds: the same definition over a table with the
+/// old type.
+async fn with_the_old_type(world: &World, old: &str, new: &str) {
+    world.jobs(&[old]).once("c.t").await;
+    let table = world.lake.table(&name("c.t")).await.unwrap();
+    let mut state = PublishedState::of(&table).unwrap().unwrap();
+    state.definition = crate::jobs::state::definition(&model(new));
+    let property = crate::jobs::state::STATE_PROPERTY.to_owned();
+    let commit = Commit {
+        id: world.lake.entropy.uuid(),
+        changes: vec![TableChange {
+            set_properties: [(property, state.to_json())].into(),
+            ..TableChange::new(name("c.t"), FileChange::Nothing)
+        }],
+        guards: Vec::new(),
+    };
+    world.lake.commit(&commit).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sum_whose_type_became_wider_replaces_the_column_with_the_rows() {
+    let world = world();
+    world.add("s.e", &[(1, "a"), (2, "b")]).await;
+    let with = |sum: &str| {
+        format!("CREATE MATERIALIZED VIEW c.t AS SELECT kind, {sum} AS n FROM s.e GROUP BY kind")
+    };
+    let (old, new) = (with("CAST(sum(id) AS bigint)"), with("sum(id)"));
+    with_the_old_type(&world, &old, &new).await;
+    let jobs = world.jobs(&[&new]);
+    let before = world.snapshot("c.t").await.unwrap();
+    // With nothing new to read the table stays as it is.
+    assert_eq!(jobs.once("c.t").await.rows, None);
+
+    world.add("s.e", &[(i64::MAX, "b")]).await;
+    let record = jobs.once("c.t").await;
+    assert_eq!(record.state, RunState::Succeeded, "{record:?}");
+    let rows = world.rows("SELECT kind, n FROM c.t").await.unwrap();
+    assert_eq!(rows, ["a 1", "b 9223372036854775809"]);
+    let older = format!("SELECT kind, n FROM c.t VERSION AS OF {before}");
+    assert_eq!(world.rows(&older).await.unwrap(), ["a 1", "b 2"]);
+}
+
+#[tokio::test]
+async fn rows_that_were_appended_are_not_left_behind_by_a_new_type() {
+    let world = world();
+    world.add("s.e", &[(1, "a"), (2, "b")]).await;
+    let with = |value: &str| {
+        format!(
+            "CREATE MATERIALIZED VIEW c.t WITH (kind = 'append') AS SELECT {value} AS v FROM s.e"
+        )
+    };
+    let (old, new) = (with("CAST(id AS text)"), with("id"));
+    with_the_old_type(&world, &old, &new).await;
+    world.add("s.e", &[(3, "c")]).await;
+    let record = world.jobs(&[&new]).once("c.t").await;
+    assert_eq!(record.state, RunState::Succeeded, "{record:?}");
+    let rows = world.rows("SELECT v FROM c.t").await.unwrap();
+    assert_eq!(rows, ["1", "2", "3"]);
+    world.add("s.e", &[(4, "d")]).await;
+    assert_eq!(world.jobs(&[&new]).once("c.t").await.rows, Some(1));
+    assert_eq!(world.rows("SELECT v FROM c.t").await.unwrap().len(), 4);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::lease::LeaseState;
-use super::{Control, Lease, RunRecord, RunState, StoredModel, StreamStatus};
+use super::{Control, FilledTable, Lease, RunRecord, RunState, StoredModel, StreamStatus};
 use crate::lake::Result;
 use crate::lake::database::MemoryDatabase;
 
@@ -131,6 +131,22 @@ impl Control for MemoryControl {
     async fn stream_status(&self) -> Result<Vec<StreamStatus>> {
         let state = self.database.state();
         Ok(state.stream_status.values().cloned().collect())
+    }
+
+    async fn put_filled_table(&self, filled: &FilledTable) -> Result<()> {
+        let mut state = self.database.state();
+        let key = filled.table.clone();
+        state.filled_tables.insert(key, filled.clone());
+        Ok(())
+    }
+
+    async fn filled_table(&self, table: &str) -> Result<Option<FilledTable>> {
+        Ok(self.database.state().filled_tables.get(table).cloned())
+    }
+
+    async fn forget_filled_table(&self, table: &str) -> Result<()> {
+        self.database.state().filled_tables.remove(table);
+        Ok(())
     }
 }
 

@@ -1,5 +1,5 @@
 //! The control store: what processes must agree on and Iceberg has no place for.
-//! Leases, runs, models that psql made, streams as last seen. In the catalog's own database, its
+//! Leases, runs, models that psql made, streams as last seen, tables that they fill. In the catalog's own database, its
 //! schema versioned and migrated.
 
 pub(crate) mod lease;
@@ -81,6 +81,16 @@ pub struct StreamStatus {
     pub seen_at_ms: i64,
 }
 
+/// A table that a stream fills: that both its tables were dropped is not told by either.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilledTable {
+    /// `namespace.name`.
+    pub table: String,
+    pub uuid: String,
+    pub stream: String,
+    pub since_ms: i64,
+}
+
 #[async_trait]
 pub trait Control: Debug + Send + Sync {
     /// Grants the lease if it is free, expired, or already this holder's; None if another's.
@@ -108,6 +118,12 @@ pub trait Control: Debug + Send + Sync {
     /// Inserts or replaces by (stream, topic_id, partition).
     async fn put_stream_status(&self, status: &[StreamStatus]) -> Result<()>;
     async fn stream_status(&self) -> Result<Vec<StreamStatus>>;
+
+    /// Inserts or replaces by table.
+    async fn put_filled_table(&self, filled: &FilledTable) -> Result<()>;
+    async fn filled_table(&self, table: &str) -> Result<Option<FilledTable>>;
+    /// No error when it isn't known.
+    async fn forget_filled_table(&self, table: &str) -> Result<()>;
 }
 
 /// What no backend may store: a lease without a name, without a holder, or over at once.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::lease::LeaseState;
-use super::{Control, Lease, RunRecord, RunState, StoredModel, StreamStatus};
+use super::{Control, FilledTable, Lease, RunRecord, RunState, StoredModel, StreamStatus};
 use crate::lake::Result;
 use crate::lake::database::connection::{Arg, Row, Transaction};
 use crate::lake::database::error::SqlError;
@@ -207,6 +207,38 @@ impl Control for SqlControl {
         };
         self.at(read.await, "reading where streams stand")
     }
+
+    async fn put_filled_table(&self, filled: &FilledTable) -> Result<()> {
+        let sql = "INSERT INTO frazil_filled_tables (table_name, table_uuid, stream, since_ms) \
+                   VALUES ($1, $2, $3, $4) ON CONFLICT (table_name) DO UPDATE SET \
+                   table_uuid = excluded.table_uuid, stream = excluded.stream, \
+                   since_ms = excluded.since_ms";
+        let args = [
+            Arg::Text(&filled.table),
+            Arg::Text(&filled.uuid),
+            Arg::Text(&filled.stream),
+            Arg::Int(filled.since_ms),
+        ];
+        let put = self.database.execute(sql, &args).await.map(|_| ());
+        self.at(put, &format!("recording who fills {}", filled.table))
+    }
+
+    async fn filled_table(&self, table: &str) -> Result<Option<FilledTable>> {
+        let sql = "SELECT table_name, table_uuid, stream, since_ms \
+                   FROM frazil_filled_tables WHERE table_name = $1";
+        let read = async {
+            let rows = self.database.query(sql, &[Arg::Text(table)]).await?;
+            rows.first().map(read_filled).transpose()
+        };
+        self.at(read.await, &format!("reading who fills {table}"))
+    }
+
+    async fn forget_filled_table(&self, table: &str) -> Result<()> {
+        let sql = "DELETE FROM frazil_filled_tables WHERE table_name = $1";
+        let forgotten = self.database.execute(sql, &[Arg::Text(table)]).await;
+        let what = format!("forgetting who fills {table}");
+        self.at(forgotten.map(|_| ()), &what)
+    }
 }
 
 /// Whether the lease is still held as it was granted. The row stays locked until the transaction
@@ -375,6 +407,15 @@ fn read_model(row: &Row) -> SqlResult<StoredModel> {
         statement: row.text(1)?,
         owner: row.text(2)?,
         changed_at_ms: row.int(3)?,
+    })
+}
+
+fn read_filled(row: &Row) -> SqlResult<FilledTable> {
+    Ok(FilledTable {
+        table: row.text(0)?,
+        uuid: row.text(1)?,
+        stream: row.text(2)?,
+        since_ms: row.int(3)?,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::domain::TableName;
 use crate::lake::catalog::memory::MemoryCatalog;
 use crate::lake::control::lease::LeaseState;
 use crate::lake::control::memory::MemoryControl;
-use crate::lake::control::{RunRecord, StoredModel, StreamStatus};
+use crate::lake::control::{FilledTable, RunRecord, StoredModel, StreamStatus};
 use crate::seams::Clock;
 
 /// The state that a [`MemoryCatalog`] and a [`MemoryControl`] share.
@@ -27,6 +27,7 @@ pub(crate) struct MemoryState {
     pub runs: BTreeMap<String, RunRecord>,
     pub models: BTreeMap<String, StoredModel>,
     pub stream_status: BTreeMap<(String, String, i32), StreamStatus>,
+    pub filled_tables: BTreeMap<String, FilledTable>,
 }
 
 impl MemoryDatabase {

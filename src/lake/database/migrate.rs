@@ -10,7 +10,10 @@ use crate::lake::{Error, ErrorKind, Result};
 
 /// Our own tables, version by version. What has been released is never edited: a change is a new
 /// file (the golden files of the first version hold this).
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+];
 
 /// Iceberg's JDBC layout V1, as its reference implementation makes it. Types and lengths are part
 /// of it: other engines create and read the same tables.

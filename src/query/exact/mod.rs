@@ -9,6 +9,7 @@
 
 mod arithmetic;
 mod convert;
+mod powers;
 mod sum;
 mod total;
 
@@ -37,7 +38,7 @@ pub(super) fn install(state: &mut SessionState) -> Result<()> {
     if let Ok(sum) = state.udaf("sum") {
         state.register_udaf(Arc::new(AggregateUDF::from(sum::ExactSum::new(sum))))?;
     }
-    Ok(())
+    powers::install(state)
 }
 
 /// DataFusion's rules of the optimiser, but for one that takes the sum of sums to be of the type of

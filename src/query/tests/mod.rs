@@ -4,6 +4,8 @@ mod doubles;
 mod engine;
 mod joined;
 mod refusals;
+mod windows;
+mod zeros;
 
 use std::sync::Arc;
 

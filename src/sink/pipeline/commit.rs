@@ -2,6 +2,7 @@
 //! Only two outcomes keep what was read: it took place, or nothing at all took place. Every other
 //! ends in [`Pipeline::discard`].
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -12,7 +13,9 @@ use super::task::{CommitState, Pipeline};
 use crate::domain::{OffsetRange, Position};
 use crate::lake::commit::{CommitError, Committed, LedgerMove};
 use crate::lake::{self, ErrorKind};
+use crate::sink::gone;
 use crate::sink::halt::Halt;
+use crate::sink::last_read;
 use crate::sink::positions::source_partition;
 use crate::sink::status::StreamState;
 
@@ -49,6 +52,7 @@ impl Pipeline<'_> {
             return;
         };
         let mut moves = Vec::new();
+        let mut last_read = BTreeMap::new();
         for (partition, reading) in &mut self.partitions {
             let Some(reading) = reading else { continue };
             if reading.read <= reading.expected.next {
@@ -58,8 +62,14 @@ impl Pipeline<'_> {
                 next: reading.read,
                 epoch: reading.expected.epoch,
             };
+            let source = source_partition(identity, *partition);
+            last_read.extend(
+                reading
+                    .last
+                    .map(|last| last_read::property(&source, to, last)),
+            );
             moves.push(LedgerMove {
-                source: source_partition(identity, *partition),
+                source,
                 topic: identity.topic.clone(),
                 expected: Some(reading.expected),
                 to,
@@ -88,6 +98,7 @@ impl Pipeline<'_> {
             work: Work {
                 files,
                 moves,
+                last_read,
                 tables,
                 began,
                 cut: now,
@@ -122,7 +133,10 @@ impl Pipeline<'_> {
                 self.try_later(work, failures, &error.to_string());
                 return Ok(());
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                let context = self.context;
+                return Err(gone::halt(&context.lake, &context.stream, error).await);
+            }
         };
         if self
             .identity

@@ -73,6 +73,7 @@ impl Pipeline<'_> {
         }
         if let Some(Some(reading)) = self.partitions.get_mut(&chunk.partition) {
             reading.read = reading.read.max(next);
+            reading.last = chunk.last.or(reading.last);
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use self::report::Reporter;
 use self::task::Pipeline;
+use super::gone;
 use super::halt::Halt;
 use super::source::Connector;
 use super::status::StreamState;
@@ -130,7 +131,11 @@ async fn connect_and_run(
     let source = tokio::select! {
         biased;
         () = context.cancel.cancelled() => return Ok(()),
-        source = connector.connect() => source?,
+        source = connector.connect() => source,
+    };
+    let source = match source {
+        Ok(source) => source,
+        Err(error) => return Err(gone::halt(&context.lake, &context.stream, error).await),
     };
     let mut pipeline = Pipeline::new(context, memory, reporter, source);
     let end = pipeline.run().await;

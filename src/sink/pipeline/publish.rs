@@ -1,6 +1,7 @@
 //! One attempt to make a batch visible: closes its files, then one commit of both tables and the
 //! ledger. Never retries by itself: what an outcome means is the pipeline's decision (I5).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::batch::{Batch, Began, Figures, Finished};
@@ -14,6 +15,10 @@ pub(crate) struct Work {
     pub files: Files,
     /// The ledger's moves, one for each partition that was read (I3).
     pub moves: Vec<LedgerMove>,
+    /// Properties of the event table that say what was read last, see [`last_read`].
+    ///
+    /// [`last_read`]: crate::sink::last_read
+    pub last_read: BTreeMap<String, String>,
     /// The tables as they were when the batch began.
     pub tables: Tables,
     /// When its first record came: its files are not older.
@@ -108,6 +113,7 @@ fn changes(stream: &Stream, work: &Work, finished: &Finished) -> Vec<TableChange
         finished.events.clone(),
     );
     events.ledger.clone_from(&work.moves);
+    events.set_properties.clone_from(&work.last_read);
     let mut changes = vec![events];
     if !finished.dead_letters.is_empty() {
         changes.push(append(

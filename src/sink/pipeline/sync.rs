@@ -10,12 +10,14 @@ use crate::declare::stream::Start;
 use crate::domain::{Ledger, OffsetRange, Position, SourcePartition};
 use crate::lake::commit::LedgerMove;
 use crate::lake::{ErrorKind, Table};
+use crate::sink::gone;
 use crate::sink::halt::Halt;
+use crate::sink::last_read;
 use crate::sink::ledger_commit::commit_moves;
 use crate::sink::positions::{
     check_identity, knows_topic, source_partition, start_moves, trusted_ledger,
 };
-use crate::sink::source::SourceIdentity;
+use crate::sink::source::{LastRecord, SourceIdentity};
 use crate::sink::status::StreamState;
 use crate::sink::tables::{self, Tables};
 use crate::sink::truncation;
@@ -71,7 +73,10 @@ impl Pipeline<'_> {
         }
         let mut tables = opened?;
         self.memory.check_table(&tables.events)?;
-        let identity = self.source.identity().await?;
+        let identity = match self.source.identity().await {
+            Ok(identity) => identity,
+            Err(error) => return Err(gone::halt(&context.lake, &context.stream, error).await),
+        };
         let mut ledger = trusted_ledger(&context.stream, &tables.events)?;
         check_identity(&context.stream, &ledger, &identity)?;
         let wanted: Vec<i32> = self
@@ -84,6 +89,7 @@ impl Pipeline<'_> {
             .await?;
         self.name_lost_ranges(&identity, &wanted, &mut tables, &mut ledger)
             .await?;
+        let events = tables.events.clone();
         // Before the first seek: should a later one fail, what the first bring can be taken.
         self.identity = Some(identity.clone());
         self.tables = Some(tables);
@@ -93,7 +99,16 @@ impl Pipeline<'_> {
                     "the ledger does not know partition {partition} yet"
                 )));
             };
-            self.source.seek(partition, position.next).await?;
+            let last = self
+                .last_read(&events, &identity, partition, position)
+                .await?;
+            match last {
+                Some(last) => {
+                    let next = position.next;
+                    self.source.seek_after(partition, next, last).await?;
+                }
+                None => self.source.seek(partition, position.next).await?,
+            }
             match self.paused {
                 true => self.source.pause(&[partition]).await?,
                 false => self.source.resume(&[partition]).await?,
@@ -102,10 +117,31 @@ impl Pipeline<'_> {
                 committed: position.next,
                 expected: position,
                 read: position.next,
+                last,
             };
             self.partitions.insert(partition, Some(reading));
         }
         Ok(())
+    }
+
+    /// The record before this position, if it is known and retention hasn't taken what lies behind
+    /// it: the log is looked at from there.
+    async fn last_read(
+        &mut self,
+        events: &Table,
+        identity: &SourceIdentity,
+        partition: i32,
+        position: Position,
+    ) -> Result<Option<LastRecord>, Halt> {
+        let source = source_partition(identity, partition);
+        let Some(last) = last_read::before(events, &source, position) else {
+            return Ok(None);
+        };
+        if last.offset + 1 == position.next {
+            return Ok(Some(last));
+        }
+        let low = self.source.watermarks(partition).await?.low;
+        Ok((last.offset + 1 >= low).then_some(last))
     }
 
     /// Where unknown partitions start, recorded before anything of them is read (I6).

@@ -12,9 +12,10 @@ use super::publish::{Outcome, Work};
 use super::report::Reporter;
 use super::{Context, Memory};
 use crate::domain::Position;
-use crate::lake;
+use crate::lake::{self, ErrorKind};
+use crate::sink::gone;
 use crate::sink::halt::Halt;
-use crate::sink::source::{Source, SourceEvent, SourceIdentity};
+use crate::sink::source::{LastRecord, Source, SourceEvent, SourceIdentity};
 use crate::sink::status::{PartitionView, StreamState};
 use crate::sink::tables::Tables;
 
@@ -27,6 +28,8 @@ pub(super) struct Reading {
     pub expected: Position,
     /// The reader's position (I3).
     pub read: i64,
+    /// The last record before it, where the source tells.
+    pub last: Option<LastRecord>,
 }
 
 /// The commit under way; one at a time.
@@ -119,7 +122,7 @@ impl<'a> Pipeline<'a> {
             self.cut_if_due();
             self.launch_if_due().await?;
             self.pause_or_resume().await;
-            self.report_if_due().await;
+            self.report_if_due().await?;
             match self.next().await {
                 Next::Cancelled => break,
                 Next::Attempted(work, outcome) => self.on_attempt(work, outcome).await?,
@@ -226,15 +229,16 @@ impl<'a> Pipeline<'a> {
         self.report_due = self.now();
     }
 
-    async fn report_if_due(&mut self) {
+    async fn report_if_due(&mut self) -> Result<(), Halt> {
         let now = self.now();
         if now < self.report_due {
-            return;
+            return Ok(());
         }
         self.report_due = now + self.context.settings.status_interval;
         self.look_at_table().await;
         self.say_if_slow(now);
         let mut views = Vec::new();
+        let mut unseen = false;
         for (partition, reading) in &self.partitions {
             let Some(reading) = reading else { continue };
             match self.source.watermarks(*partition).await {
@@ -242,8 +246,12 @@ impl<'a> Pipeline<'a> {
                     partition: *partition,
                     committed: reading.committed,
                     watermarks,
+                    seen_at_ms: self.context.lake.clock.now_ms(),
                 }),
-                Err(error) => tracing::debug!(%error, partition, "no watermarks"),
+                Err(error) => {
+                    unseen = true;
+                    tracing::debug!(%error, partition, "no watermarks");
+                }
             }
         }
         if let Some(identity) = &self.identity
@@ -252,6 +260,27 @@ impl<'a> Pipeline<'a> {
             self.reporter.see(self.context, identity.clone(), views);
         }
         self.reporter.publish(self.context).await;
+        match unseen {
+            true => self.look_for_topic().await,
+            false => Ok(()),
+        }
+    }
+
+    /// A topic that was deleted shows to a consumer as trouble that may pass. Nobody who is away
+    /// can be asked, so only an answer counts.
+    async fn look_for_topic(&mut self) -> Result<(), Halt> {
+        let context = self.context;
+        let asked = tokio::select! {
+            biased;
+            () = context.cancel.cancelled() => return Ok(()),
+            asked = self.source.identity() => asked,
+        };
+        match asked {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(gone::halt(&context.lake, &context.stream, error).await)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Leaves the group in order, in bounded time.

@@ -38,6 +38,14 @@ pub struct RecordSpan {
     pub payload: Option<std::ops::Range<usize>>,
 }
 
+/// A record that was read, and the leader epoch under which the log took it: when the log is cut
+/// below it and grows again, what lies at its offset then has a higher one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastRecord {
+    pub offset: i64,
+    pub leader_epoch: i32,
+}
+
 /// Some records of one partition in offset order, their bytes in one buffer.
 #[derive(Clone, Debug, Default)]
 pub struct Chunk {
@@ -47,6 +55,8 @@ pub struct Chunk {
     /// The reader's position behind this chunk: past its last record, and past control and
     /// aborted records and gaps behind it as far as the source knows (I3).
     pub next_offset: i64,
+    /// Its last record, where the source has leader epochs.
+    pub last: Option<LastRecord>,
 }
 
 /// Offsets that exist now: `[low, high)`; `high` is the last stable offset where there are
@@ -68,7 +78,8 @@ pub enum SourceEvent {
     /// These are gone already (session lost): discard.
     Lost(Vec<i32>),
     Records(Chunk),
-    /// The position wanted is not there any more (retention) or not yet.
+    /// The position wanted is not there any more (retention) or not yet, or what lies before it
+    /// isn't what was read.
     OutOfRange {
         partition: i32,
         wanted: i64,
@@ -90,6 +101,13 @@ pub trait Source: Send {
 
     /// Reads the partition from this offset on; chunks read before are never delivered after.
     async fn seek(&mut self, partition: i32, offset: i64) -> Result<()>;
+
+    /// As [`Self::seek`], where the last record before the offset is known: a source with leader
+    /// epochs looks whether its log still holds that very record, and says `OutOfRange` if not.
+    async fn seek_after(&mut self, partition: i32, offset: i64, last: LastRecord) -> Result<()> {
+        let _ = last;
+        self.seek(partition, offset).await
+    }
 
     /// Stops delivery of these without leaving the group; the source is still polled (I7).
     async fn pause(&mut self, partitions: &[i32]) -> Result<()>;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frazil::lake::ErrorKind;
-use frazil::lake::control::{RunRecord, RunState, StoredModel, StreamStatus};
+use frazil::lake::control::{FilledTable, RunRecord, RunState, StoredModel, StreamStatus};
 
 use super::backend::Backend;
 
@@ -251,6 +251,32 @@ pub async fn stream_status_is_replaced_by_partition(backend: Backend) {
             status("shop", "t", 10, 1),
         ]
     );
+}
+
+pub async fn filled_tables_are_replaced_and_forgotten(backend: Backend) {
+    let control = &*backend.control;
+    let filled = |table: &str, uuid: &str| FilledTable {
+        table: table.to_owned(),
+        uuid: uuid.to_owned(),
+        stream: "shop".to_owned(),
+        since_ms: 5,
+    };
+    assert_eq!(control.filled_table("shop.events").await.unwrap(), None);
+    for table in [
+        filled("shop.events", "a"),
+        filled("shop.other", "b"),
+        filled("shop.events", "c"),
+    ] {
+        control.put_filled_table(&table).await.unwrap();
+    }
+    let found = control.filled_table("shop.events").await.unwrap();
+    assert_eq!(found, Some(filled("shop.events", "c")));
+    for _ in 0..2 {
+        control.forget_filled_table("shop.events").await.unwrap();
+    }
+    assert_eq!(control.filled_table("shop.events").await.unwrap(), None);
+    let other = control.filled_table("shop.other").await.unwrap();
+    assert_eq!(other, Some(filled("shop.other", "b")));
 }
 
 pub async fn any_text_survives(backend: Backend) {

@@ -64,5 +64,6 @@ conformance!(
     control_cases::old_runs_are_forgotten_and_running_ones_never,
     control_cases::models_are_replaced_and_dropped,
     control_cases::stream_status_is_replaced_by_partition,
+    control_cases::filled_tables_are_replaced_and_forgotten,
     control_cases::any_text_survives,
 );

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rdkafka::producer::Producer;
+use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
 
 use super::house::House;
 use super::topics::{PATIENCE, Topic, event, send};
@@ -116,6 +116,87 @@ async fn a_truncated_log_stops_the_stream_through_restarts_until_an_offset_is_se
     house.must_stream(&["set-offset", "shop", "1", "200"]);
     let end = topic.ends()[1].1;
     house.wait_for_rows(&mut serve, 600 + end - 200);
+}
+
+/// Two transactions, the second one given up: behind the last record lie markers.
+fn produce_in_transaction(topic: &Topic, partition: i32, numbers: std::ops::Range<i64>) {
+    let producer: ThreadedProducer<DefaultProducerContext> = topic
+        .config()
+        .set("transactional.id", &topic.name)
+        .create()
+        .expect("a producer");
+    producer.init_transactions(PATIENCE).expect("a coordinator");
+    for aborted in [false, true] {
+        producer.begin_transaction().expect("begun");
+        for n in numbers.clone() {
+            send(&producer, topic, partition, event(n).as_bytes());
+        }
+        producer.flush(PATIENCE).expect("all delivered");
+        let ended = match aborted {
+            true => producer.abort_transaction(PATIENCE),
+            false => producer.commit_transaction(PATIENCE),
+        };
+        ended.expect("ended");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and Postgres: run ./test"]
+async fn a_log_cut_and_grown_again_while_no_sink_ran_stops_the_stream() {
+    let kafka = OwnKafka::start();
+    let topic = Topic::make(kafka.address(), 3).await;
+    let house = House::new(&topic).await;
+    let mut serve = house.serve();
+    for n in 0..20 {
+        topic.produce(0, n * 10..n * 10 + 10);
+        topic.produce(1, n * 10..n * 10 + 10);
+    }
+    produce_in_transaction(&topic, 2, 0..100);
+    house.wait_for_rows(&mut serve, 500);
+    serve.kill();
+
+    // A new leader alone, with more records, is no reason to stop; nor are markers of its epoch.
+    kafka.kill();
+    kafka.restart();
+    produce_in_transaction(&topic, 2, 100..150);
+    topic.produce(1, 200..250);
+    serve.restart();
+    house.wait_for_rows(&mut serve, 600);
+    house.wait_for(&mut serve, "reading", "");
+    serve.kill();
+    kafka.kill();
+    kafka.restart();
+    serve.restart();
+    topic.produce(1, 250..300);
+    house.wait_for_rows(&mut serve, 650);
+    house.wait_for(&mut serve, "reading", "");
+    serve.kill();
+
+    // Cut below the position and grown past it: offsets alone would look as if nothing had been.
+    let end = cut_log(&kafka, &topic, 0);
+    topic.produce(0, 1_000..1_300);
+    assert!(topic.ends()[0].1 > 200, "it has grown past the position");
+    serve.restart();
+    house.wait_for(&mut serve, "stopped", "was truncated");
+    let said = house.says();
+    assert!(
+        said.contains("frazil stream set-offset shop 0 OFFSET"),
+        "{said}"
+    );
+    assert_eq!(house.rows(), Some(650), "nothing of what replaced the old");
+    serve.kill();
+    let before = serve_log(&house).matches("stream stopped").count();
+    serve.restart();
+    house.wait(&mut serve, "a stop by the next process", || {
+        (serve_log(&house).matches("stream stopped").count() > before).then_some(())
+    });
+
+    house.must_stream(&["set-offset", "shop", "0", &end.to_string()]);
+    house.wait_for_rows(&mut serve, 950);
+    let numbers = house.numbers();
+    let new: Vec<i64> = numbers.into_iter().filter(|n| *n >= 1_000).collect();
+    assert_eq!(new, (1_000..1_300).collect::<Vec<_>>());
+    house.wait_for(&mut serve, "reading", "");
 }
 
 fn serve_log(house: &House) -> String {

@@ -8,7 +8,7 @@ pub mod house;
 mod outage;
 mod process;
 mod records;
-mod serve;
+pub mod serve;
 mod storm;
 mod table;
 mod topic;

@@ -1,4 +1,4 @@
-//! `frazil serve --roles sink` as a process, to be killed and asked over HTTP.
+//! `frazil serve` as a process, to be killed and asked over HTTP.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,15 +11,27 @@ pub struct Serve {
     child: Child,
     config: PathBuf,
     log: PathBuf,
+    roles: &'static str,
 }
 
 impl Serve {
+    /// With the role sink.
     pub fn start(config: &Path, log: &Path) -> Self {
+        Self::start_roles(config, log, "sink")
+    }
+
+    pub fn start_roles(config: &Path, log: &Path, roles: &'static str) -> Self {
         Self {
-            child: spawn(config, log),
+            child: spawn(config, log, roles),
             config: config.to_owned(),
             log: log.to_owned(),
+            roles,
         }
+    }
+
+    /// The process' id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL. A process that ended by itself before is a failure.
@@ -30,7 +42,7 @@ impl Serve {
     }
 
     pub fn restart(&mut self) {
-        self.child = spawn(&self.config, &self.log);
+        self.child = spawn(&self.config, &self.log, self.roles);
     }
 
     /// STOP freezes the process, CONT lets it go on.
@@ -78,14 +90,14 @@ impl Serve {
     }
 }
 
-fn spawn(config: &Path, log: &Path) -> Child {
+fn spawn(config: &Path, log: &Path, roles: &str) -> Child {
     let file = fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(log)
         .expect("a log");
     Command::new(env!("CARGO_BIN_EXE_frazil"))
-        .args(["serve", "--roles", "sink", "--config"])
+        .args(["serve", "--roles", roles, "--config"])
         .arg(config)
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())

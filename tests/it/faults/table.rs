@@ -51,6 +51,35 @@ async fn a_dropped_table_is_not_made_again_until_the_operator_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Kafka and Postgres: run ./test"]
+async fn both_tables_dropped_while_no_sink_runs_are_not_made_again_in_silence() {
+    let (topic, house, mut serve) = filled(100).await;
+    serve.kill();
+    for table in ["shop.events", "shop.dead_letters"] {
+        house.python("maintain.py", &["drop", table]);
+    }
+    topic.produce(0, 50..60);
+    serve.restart();
+    house.wait_for(&mut serve, "stopped", "was dropped, renamed or replaced");
+    house.wait_for(&mut serve, "stopped", "frazil stream accept-table shop");
+    let tables = house
+        .in_catalog("SELECT table_name FROM iceberg_tables")
+        .await;
+    assert!(tables.is_empty(), "{tables:?}");
+
+    house.must_stream(&["accept-table", "shop"]);
+    let again = house.stream(&["accept-table", "shop"]);
+    assert!(
+        texts(&again).contains("nothing to accept"),
+        "{}",
+        texts(&again)
+    );
+    house.wait_for_rows(&mut serve, 110);
+    house.assert_exactly_once(&[]);
+    house.wait_for(&mut serve, "reading", "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and Postgres: run ./test"]
 async fn a_rolled_back_table_stops_the_stream_until_it_is_accepted() {
     let (topic, house, mut serve) = filled(100).await;
     let first = house.python("maintain.py", &["current", "shop.events"]);

@@ -46,9 +46,73 @@ async fn a_topic_made_again_waits_for_the_operators_word() {
     let again = house.stream(&["accept-topic", "shop"]);
     assert_eq!(again.status.code(), Some(1), "{}", texts(&again));
 
-    // Deleted for good: that is seen too.
+    // Deleted for good: it is said since when, by a process that never saw it too.
     topic.delete().await;
-    house.wait_for(&mut serve, "waiting", "Unknown topic");
+    let gone = format!("topic {} is gone", topic.name);
+    house.wait_for(&mut serve, "stopped", &gone);
+    house.wait_for(
+        &mut serve,
+        "stopped",
+        "all that it was seen to hold is committed",
+    );
+    let said = house.says();
+    assert!(said.contains("It was last seen at 20"), "{said}");
+    serve.kill();
+    let before = stops(&house);
+    serve.restart();
+    house.wait(&mut serve, "a stop by the new process", || {
+        (stops(&house) > before).then_some(())
+    });
+    house.wait_for(&mut serve, "stopped", &gone);
+    assert_eq!(seen(&house.says()), seen(&said), "it is not seen since");
+    assert_eq!(house.rows(), Some(260));
+}
+
+/// How often the stream was said to have stopped.
+fn stops(house: &House) -> usize {
+    let log = std::fs::read_to_string(house.file("serve.log")).unwrap_or_default();
+    log.matches("stream stopped").count()
+}
+
+/// When the topic was last seen.
+fn seen(said: &str) -> String {
+    let (_, behind) = said.split_once("last seen at ").expect("a time");
+    behind.chars().take(20).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and Postgres: run ./test"]
+async fn a_topic_deleted_while_nobody_read_it_is_said_to_be_gone_with_what_was_unread() {
+    let topic = Topic::make(&parts::kafka(), 2).await;
+    let house = House::new(&topic).await;
+    let mut serve = house.serve();
+    topic.produce(0, 0..50);
+    house.wait_for_rows(&mut serve, 50);
+    // A sink that sees records and dies before it commits them, without waiting for that moment.
+    serve.signal("STOP");
+    topic.produce(0, 50..80);
+    house
+        .in_catalog(
+            "UPDATE frazil_stream_status SET high_watermark = 80 \
+             WHERE partition_number = 0 RETURNING stream",
+        )
+        .await;
+    topic.delete().await;
+    serve.kill();
+    serve.restart();
+    house.wait_for(
+        &mut serve,
+        "stopped",
+        "went with it if it was deleted: [0] 50 to 79.",
+    );
+    house.wait_for(&mut serve, "stopped", "frazil stream accept-topic shop");
+
+    // Made again, it asks for the word that a topic made again needs.
+    topic.create().await;
+    house.wait_for(&mut serve, "stopped", "is not the one that was read so far");
+    house.must_stream(&["accept-topic", "shop"]);
+    topic.produce(0, 100..110);
+    house.wait_for_rows(&mut serve, 60);
 }
 
 #[tokio::test(flavor = "multi_thread")]

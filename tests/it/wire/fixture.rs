@@ -53,7 +53,11 @@ pub async fn wire_with(change: impl FnOnce(&mut WireOptions)) -> Wire {
         threads: 2,
         ..EngineOptions::default()
     };
-    let engine = Engine::new(lake, limits).unwrap();
+    wire_over(Engine::new(lake, limits).unwrap(), change).await
+}
+
+/// A server over somebody's engine.
+pub async fn wire_over(engine: Arc<Engine>, change: impl FnOnce(&mut WireOptions)) -> Wire {
     let types = types();
     engine.register_system_table(
         "types",

@@ -75,6 +75,27 @@ async fn integers_never_wrap() {
         ("7::int / 2::int"),
         ("-7::int / 2::int"),
         ("-7::int % 3::int"),
+        ("(-9223372036854775808)::bigint % (-1)::bigint"),
+        ("(-2147483648)::int % (-1)::int"),
+        ("(-32768)::smallint % (-1)::smallint"),
+        ("(-9223372036854775808)::bigint % 0::bigint"),
+        ("gcd(12::bigint, 18::bigint)"),
+        ("gcd((-9223372036854775808)::bigint, 6::bigint)"),
+        ("gcd((-9223372036854775808)::bigint, 0::bigint)"),
+        ("gcd((-9223372036854775808)::bigint, (-9223372036854775808)::bigint)"),
+        ("lcm(4::bigint, 6::bigint)"),
+        ("lcm(0::bigint, 6::bigint)"),
+        ("lcm(9223372036854775807::bigint, 2::bigint)"),
+        ("lcm((-9223372036854775808)::bigint, 1::bigint)"),
+        ("factorial(20)"),
+        ("factorial(-1)"),
+        ("power(10::float8, 308::float8)"),
+        ("power(10::float8, 309::float8)"),
+        ("power(10::float8, (-400)::float8)"),
+        ("power('infinity'::float8, 2::float8)"),
+        ("power(0::float8, 2::float8)"),
+        ("power(0::float8, (-1)::float8)"),
+        ("power((-8)::float8, 0.5::float8)"),
         ("1::int / 0::int"),
         ("null::int + 1::int"),
         ("99999999999::bigint::int"),
@@ -95,6 +116,9 @@ async fn integers_never_wrap() {
             format!("select x - 1::{kind} from {least}"),
             format!("select x * x from {rows}"),
             format!("select -x from {least}"),
+            format!("select x % (-1)::{kind} from {least}"),
+            format!("select lcm(x::bigint, 9223372036854775806) from {rows} where x > 1"),
+            format!("select gcd(x::bigint, x::bigint) from {rows}"),
             format!("select abs(x) from {least}"),
             format!("select count(*) from {rows} where x + x > 0"),
             format!("select x - 1::{kind} from {rows} order by 1"),
@@ -351,4 +375,40 @@ async fn times_are_of_the_sessions_zone() {
         answer(&client, "set timezone = 'Mars/Olympus'").await,
         "22023"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Postgres: run ./test"]
+async fn zeros_are_one_number_with_a_sign_or_without() {
+    let wire = wire().await;
+    let two = "(values ('-0'::float8, 0::float8)) v(x, y)";
+    let both = "(values ('-0'::float8), (0::float8), ('NaN'::float8), (null)) v(x)";
+    let one = "(values ('-0'::float8)) w(y)";
+    let questions = [
+        "select (-0.0::float8) = 0.0::float8".to_owned(),
+        format!("select x = y, x < y, x > y, x <= y, x >= y, x <> y from {two}"),
+        format!("select x is distinct from y, x is not distinct from y from {two}"),
+        format!("select x = 0, x < 0, x <= 0, x > 0, x >= 0, x <> 0, 0 = x, 0 < x from {two}"),
+        format!("select x between 0 and 1, y between -1 and '-0', x in (0, 1) from {two}"),
+        format!("select x::real = y::real, x::real = 0, -y = x from {two}"),
+        format!("select nullif(x, y) is null, case x when 0 then 'z' else 'n' end from {two}"),
+        format!("select count(*), count(distinct x) from {both}"),
+        format!("select count(*) from {both} where x = 0"),
+        format!("select count(*) from {both} where x <> 0"),
+        format!("select count(*) from {both} where not x > 0"),
+        format!("select count(*) from {both} group by x order by 1"),
+        format!("select x + 1, count(*) from {both} where x = 0 group by x"),
+        format!("select count(*) from (select distinct x from {both}) d"),
+        format!("select count(*) from {both} join {one} on x = y"),
+        format!("select count(*) from {both} left join {one} on x = y and x < 1"),
+        format!("select count(*) from {both} where x in (select y from {one})"),
+        format!("select count(*) from {both} where x not in (select y from {one})"),
+        format!("select rank() over (order by x) from {both} order by 1"),
+        format!("select count(*) over (partition by x) from {both} order by 1"),
+        format!("select count(*) from (select x from {both} union select y from {one}) u"),
+        format!("select count(*) from (select x from {both} intersect select y from {one}) i"),
+        format!("select count(*) from (select x from {both} except select y from {one}) e"),
+    ];
+    let questions: Vec<&str> = questions.iter().map(String::as_str).collect();
+    same(&wire, "select 1", &questions).await;
 }

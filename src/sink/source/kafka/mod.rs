@@ -33,7 +33,7 @@ use self::context::Context;
 use self::outbox::{Item, Outbox, Signal};
 use self::raw::{Consumer, Description, NoDescription};
 use self::reader::{Command, Reader};
-use super::{Source, SourceEvent, SourceIdentity, Watermarks};
+use super::{LastRecord, Source, SourceEvent, SourceIdentity, Watermarks};
 use crate::declare::stream::Stream;
 use crate::lake::{Error, ErrorKind, Result};
 
@@ -202,6 +202,24 @@ impl KafkaSource {
         }))
     }
 
+    fn move_to(&mut self, partition: i32, offset: i64, last: Option<LastRecord>) -> Result<()> {
+        if offset < 0 {
+            return Err(Error::invalid(format!(
+                "topic {}: partition {partition} can't be read from offset {offset}",
+                self.topic
+            )));
+        }
+        self.last_generation += 1;
+        let generation = self.last_generation;
+        self.generations.insert(partition, generation);
+        self.command(Command::Seek {
+            partition,
+            offset,
+            last,
+            generation,
+        })
+    }
+
     /// A new assignment begins unpaused and unsought.
     fn forget(&mut self, partitions: &[i32]) {
         for partition in partitions {
@@ -339,20 +357,11 @@ impl Source for KafkaSource {
     }
 
     async fn seek(&mut self, partition: i32, offset: i64) -> Result<()> {
-        if offset < 0 {
-            return Err(Error::invalid(format!(
-                "topic {}: partition {partition} can't be read from offset {offset}",
-                self.topic
-            )));
-        }
-        self.last_generation += 1;
-        let generation = self.last_generation;
-        self.generations.insert(partition, generation);
-        self.command(Command::Seek {
-            partition,
-            offset,
-            generation,
-        })
+        self.move_to(partition, offset, None)
+    }
+
+    async fn seek_after(&mut self, partition: i32, offset: i64, last: LastRecord) -> Result<()> {
+        self.move_to(partition, offset, Some(last))
     }
 
     async fn pause(&mut self, partitions: &[i32]) -> Result<()> {

@@ -3,6 +3,7 @@
 //! A seek is applied when librdkafka can take it: right after an assignment, or when its fetcher
 //! stopped at an offset that doesn't exist, it can't yet. Nothing is delivered before.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,8 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::outbox::{Item, Outbox, Signal};
-use super::raw::{Consumer, EventError, EventKind, Queue};
-use crate::sink::source::{Chunk, RecordSpan};
+use super::raw::{self, Consumer, EventError, EventKind, Queue};
+use crate::sink::source::{Chunk, LastRecord, RecordSpan};
 
 /// Bytes of keys and payloads in a chunk, at which it is handed over.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -33,6 +34,9 @@ pub(super) struct Partition {
     generation: Option<u64>,
     /// The reader's position: all records below were delivered.
     next: i64,
+    /// Offsets before the last seek's that librdkafka reads again, to see whether the log is
+    /// still the one that was read: no record may lie there.
+    overlap: Range<i64>,
     wanted: Option<Seek>,
     pub paused: bool,
     /// About to be taken away: nothing is read any more.
@@ -45,6 +49,8 @@ pub(super) struct Partition {
 
 struct Seek {
     offset: i64,
+    /// To be looked at first: whether the log still has this record before the offset.
+    last: Option<LastRecord>,
     generation: u64,
     /// When it was first refused.
     refused: Option<Instant>,
@@ -58,6 +64,7 @@ impl Partition {
             queue,
             generation: None,
             next: 0,
+            overlap: 0..0,
             wanted: None,
             paused: false,
             revoked: false,
@@ -72,10 +79,11 @@ impl Partition {
         self.queue.raise(signal);
     }
 
-    pub(super) fn want(&mut self, offset: i64, generation: u64) {
+    pub(super) fn want(&mut self, offset: i64, last: Option<LastRecord>, generation: u64) {
         self.generation = None;
         self.wanted = Some(Seek {
             offset,
+            last,
             generation,
             refused: None,
             not_before: None,
@@ -102,25 +110,38 @@ impl Partition {
         // What is queued was read for an earlier position. librdkafka drops outdated records by
         // itself, but not an outdated "out of range".
         while self.queue.poll(Duration::ZERO).is_some() {}
-        let list = place(topic, self.number, seek.offset);
-        let moved = if self.stopped {
+        // Behind the last record the log may have gone on with markers of another epoch, so the
+        // epoch is asked for where the record ends and not where the position is.
+        let from = seek.last.map_or(seek.offset, |last| last.offset + 1);
+        let list = place(topic, self.number, from);
+        let reassigned = self.stopped;
+        let moved = if reassigned {
             consumer
                 .incremental_unassign(&list)
                 .and_then(|()| consumer.incremental_assign(&list))
         } else {
+            if let Some(last) = seek.last {
+                raw::set_leader_epoch(&list, last.leader_epoch);
+            }
             consumer
                 .seek_partitions(list, SEEK_TIMEOUT)
                 .and_then(|list| list.elements().iter().try_for_each(|place| place.error()))
         };
         let moved = moved.and_then(|()| match self.held {
-            true => consumer.resume(&place(topic, self.number, seek.offset)),
+            true => consumer.resume(&place(topic, self.number, from)),
             false => Ok(()),
         });
         match moved {
+            // librdkafka looks at epochs when it seeks, not when it is assigned.
+            Ok(()) if reassigned && seek.last.is_some() => {
+                self.held = false;
+                self.stopped = false;
+            }
             Ok(()) => {
                 self.held = false;
                 self.stopped = false;
                 self.next = seek.offset;
+                self.overlap = from..seek.offset;
                 self.generation = Some(seek.generation);
                 self.wanted = None;
             }
@@ -145,7 +166,7 @@ impl Partition {
             next_offset: self.next,
             ..Chunk::default()
         };
-        let mut stop = None;
+        let (mut stop, mut regrown) = (None, None);
         while chunk.bytes.len() < CHUNK_BYTES && chunk.records.len() < CHUNK_RECORDS {
             let Some(mut event) = self.queue.poll(Duration::ZERO) else {
                 break;
@@ -153,7 +174,13 @@ impl Partition {
             match event.kind() {
                 EventKind::Fetch => {
                     while let Some(message) = event.next_message() {
+                        if self.overlap.contains(&message.offset) {
+                            regrown.get_or_insert(message.offset);
+                        }
                         push(&mut chunk, &message);
+                    }
+                    if regrown.is_some() {
+                        break;
                     }
                 }
                 EventKind::Error(error) if is_end(&error) => {
@@ -171,6 +198,10 @@ impl Partition {
                 _ => {}
             }
         }
+        if let Some(offset) = regrown {
+            self.regrown(topic, generation, offset, outbox);
+            return true;
+        }
         let moved = chunk.next_offset > self.next;
         self.next = chunk.next_offset;
         if moved {
@@ -183,6 +214,18 @@ impl Partition {
                 true
             }
         }
+    }
+
+    /// A record where there was none: the log was cut there and has grown again.
+    fn regrown(&mut self, topic: &str, generation: u64, offset: i64, outbox: &Outbox) {
+        self.generation = None;
+        let (partition, wanted) = (self.number, self.next);
+        tracing::warn!(topic, partition, wanted, offset, "a record where none was");
+        outbox.push(Item::OutOfRange {
+            generation,
+            partition,
+            wanted,
+        });
     }
 
     /// An error of the partition. But for "out of range" it is read again from where it stood:
@@ -206,6 +249,7 @@ impl Partition {
         )));
         self.wanted = Some(Seek {
             offset: self.next,
+            last: None,
             generation,
             refused: None,
             not_before: Some(Instant::now() + ERROR_PAUSE),
@@ -218,7 +262,7 @@ impl Partition {
         self.queue = queue;
         if let Some(generation) = self.generation {
             let next = self.next;
-            self.want(next, generation);
+            self.want(next, None, generation);
         }
     }
 }
@@ -247,6 +291,10 @@ fn push(chunk: &mut Chunk, message: &super::raw::Message<'_>) {
         payload,
     });
     chunk.next_offset = message.offset + 1;
+    chunk.last = message.leader_epoch.map(|leader_epoch| LastRecord {
+        offset: message.offset,
+        leader_epoch,
+    });
 }
 
 fn place(topic: &str, partition: i32, offset: i64) -> TopicPartitionList {

@@ -14,6 +14,7 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings as c;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
@@ -152,6 +153,8 @@ pub(super) struct Message<'e> {
     pub partition: i32,
     pub offset: i64,
     pub timestamp_ms: Option<i64>,
+    /// None where the log has none: brokers and records of old formats.
+    pub leader_epoch: Option<i32>,
     pub key: Option<&'e [u8]>,
     pub payload: Option<&'e [u8]>,
 }
@@ -234,10 +237,12 @@ impl Event<'_> {
             let pointer = c::rd_kafka_event_message_next(self.event.as_ptr());
             let message = pointer.as_ref()?;
             let timestamp_ms = c::rd_kafka_message_timestamp(pointer, ptr::null_mut());
+            let leader_epoch = c::rd_kafka_message_leader_epoch(pointer);
             Some(Message {
                 partition: message.partition,
                 offset: message.offset,
                 timestamp_ms: (timestamp_ms >= 0).then_some(timestamp_ms),
+                leader_epoch: (leader_epoch >= 0).then_some(leader_epoch),
                 key: bytes(message.key, message.key_len),
                 payload: bytes(message.payload, message.len),
             })
@@ -249,6 +254,18 @@ impl Drop for Event<'_> {
     fn drop(&mut self) {
         // SAFETY: the event is ours and not used after.
         unsafe { c::rd_kafka_event_destroy(self.event.as_ptr()) };
+    }
+}
+
+/// Makes a seek by this list of one partition look first whether the record before the offset has
+/// this leader epoch.
+pub(super) fn set_leader_epoch(list: &TopicPartitionList, leader_epoch: i32) {
+    // SAFETY: the list is alive and ours alone; its first element is there if its count says so.
+    unsafe {
+        let Some(native) = list.ptr().as_ref().filter(|native| native.cnt > 0) else {
+            return;
+        };
+        c::rd_kafka_topic_partition_set_leader_epoch(native.elems, leader_epoch);
     }
 }
 

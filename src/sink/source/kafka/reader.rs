@@ -13,6 +13,7 @@ use rdkafka::error::KafkaResult;
 use super::outbox::{Item, Outbox, Signal};
 use super::partition::{Partition, describe, unread};
 use super::raw::{Consumer, Event, EventKind, Queue};
+use crate::sink::source::LastRecord;
 
 /// How long the thread sleeps when nothing happens; events and commands wake it.
 const NAP: Duration = Duration::from_millis(250);
@@ -27,6 +28,7 @@ pub(super) enum Command {
     Seek {
         partition: i32,
         offset: i64,
+        last: Option<LastRecord>,
         generation: u64,
     },
     Pause(Vec<i32>),
@@ -104,10 +106,11 @@ impl Reader {
                 Ok(Command::Seek {
                     partition,
                     offset,
+                    last,
                     generation,
                 }) => {
                     if let Some(partition) = self.partitions.get_mut(&partition) {
-                        partition.want(offset, generation);
+                        partition.want(offset, last, generation);
                     }
                 }
                 Ok(Command::Pause(partitions)) => self.set_paused(&partitions, true),

@@ -1,0 +1,8 @@
+//! Curated tables as processes make and serve them: through the sink, the jobs runner and the
+//! catalog's database, SQLite's and Postgres', each process with connections of its own.
+
+mod leases;
+mod processes;
+mod shipped;
+mod shop;
+mod statements;
