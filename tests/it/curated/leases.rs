@@ -42,8 +42,8 @@ impl Gate {
 
 #[async_trait]
 impl Catalog for Gate {
-    async fn load(&self, table: &TableName) -> Result<Option<Pointer>> {
-        self.inner.load(table).await
+    async fn load_all(&self, tables: &[TableName]) -> Result<Vec<Option<Pointer>>> {
+        self.inner.load_all(tables).await
     }
 
     async fn list(&self) -> Result<Vec<TableName>> {
