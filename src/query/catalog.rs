@@ -2,7 +2,7 @@
 //! A schema's tables are listed only when somebody lists them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
@@ -155,6 +155,7 @@ impl SchemaProvider for LakeSchema {
             name,
             &mut Tables {
                 pins: &HashMap::new(),
+                held: None,
                 pointers: HashMap::new(),
                 loaded: HashMap::new(),
             },
@@ -175,12 +176,34 @@ pub(super) struct Loader<'a> {
     listed: bool,
 }
 
+/// The tables that a transaction has read, as they stood when it first did. Shared by the session
+/// and the statements that it plans.
+pub(super) type Held = Arc<Mutex<HashMap<TableName, Option<Table>>>>;
+
 /// What was loaded of the lake for one statement.
 pub(super) struct Tables<'a> {
     pins: &'a HashMap<TableName, Pin>,
+    /// None outside of a transaction.
+    held: Option<Held>,
     /// Pointers that were asked for together.
     pointers: HashMap<TableName, Option<Pointer>>,
     loaded: HashMap<TableName, Option<IcebergTable>>,
+}
+
+impl Tables<'_> {
+    /// The table as the transaction has read it before.
+    fn held(&self, name: &TableName) -> Option<Option<Table>> {
+        let held = self.held.as_ref()?;
+        let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(name).cloned()
+    }
+
+    fn hold(&self, name: &TableName, table: &Option<Table>) {
+        if let Some(held) = &self.held {
+            let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.entry(name.clone()).or_insert_with(|| table.clone());
+        }
+    }
 }
 
 impl<'a> Loader<'a> {
@@ -188,12 +211,14 @@ impl<'a> Loader<'a> {
         catalog: &'a LakeCatalog,
         state: &'a SessionState,
         pins: &'a HashMap<TableName, Pin>,
+        held: Option<Held>,
     ) -> Self {
         Self {
             catalog,
             state,
             loaded: Tables {
                 pins,
+                held,
                 pointers: HashMap::new(),
                 loaded: HashMap::new(),
             },
@@ -214,6 +239,7 @@ impl<'a> Loader<'a> {
                 let base = MetadataTable::parse(table).map_or(table, |(base, _)| base);
                 TableName::new(schema, base).ok()
             })
+            .filter(|table| self.loaded.held(table).is_none())
             .collect();
         let tables: Vec<TableName> = tables.into_iter().collect();
         let pointers = self.catalog.engine.lake().catalog.load_all(&tables).await?;
@@ -278,11 +304,15 @@ async fn load_table(
     if let Some(known) = tables.loaded.get(name) {
         return Ok(known.clone());
     }
-    let table = match tables.pointers.get(name) {
-        Some(Some(pointer)) => read(engine.lake(), name, &pointer.metadata_location).await?,
-        Some(None) => None,
-        None => engine.lake().find(name).await?,
+    let table = match (tables.held(name), tables.pointers.get(name)) {
+        (Some(held), _) => held,
+        (None, Some(Some(pointer))) => {
+            read(engine.lake(), name, &pointer.metadata_location).await?
+        }
+        (None, Some(None)) => None,
+        (None, None) => engine.lake().find(name).await?,
     };
+    tables.hold(name, &table);
     let table = match table {
         Some(table) => Some(IcebergTable::new(table, tables.pins.get(name).copied())?),
         None => None,

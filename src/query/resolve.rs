@@ -20,7 +20,7 @@ use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast;
 
-use super::catalog::{CATALOG_NAME, LakeCatalog, Loader};
+use super::catalog::{CATALOG_NAME, Held, LakeCatalog, Loader};
 use super::pin::Pin;
 use super::travel::TimeTravel;
 use super::zone::Types;
@@ -36,10 +36,11 @@ pub(super) async fn plan(
     statement: ast::Statement,
     search_path: &[String],
     pins: &HashMap<TableName, Pin>,
+    held: Option<Held>,
 ) -> Result<LogicalPlan, QueryError> {
     let (relations, _) =
         resolve_table_references(&DfStatement::Statement(Box::new(statement.clone())), true)?;
-    let mut loader = Loader::new(catalog, state, pins);
+    let mut loader = Loader::new(catalog, state, pins, held);
     let candidates = relations.iter().flat_map(|r| candidates(r, search_path));
     loader.look(candidates).await?;
     let mut tables = HashMap::with_capacity(relations.len());

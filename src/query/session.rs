@@ -10,7 +10,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
 
-use super::catalog::{CATALOG_NAME, LakeCatalog};
+use super::catalog::{CATALOG_NAME, Held, LakeCatalog};
 use super::engine::Engine;
 use super::pin::Pin;
 use super::resolve;
@@ -42,6 +42,7 @@ pub struct Session {
     catalog: Arc<LakeCatalog>,
     search_path: Mutex<Vec<String>>,
     pins: Mutex<HashMap<TableName, Pin>>,
+    held: Mutex<Option<Held>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -70,6 +71,7 @@ impl Session {
             application: Mutex::new(options.application.clone()),
             search_path: Mutex::new(vec!["public".to_owned()]),
             pins: Mutex::new(HashMap::new()),
+            held: Mutex::new(None),
             engine,
             options,
             context,
@@ -143,6 +145,17 @@ impl Session {
         lock(&self.pins).insert(table, pin);
     }
 
+    /// From now on each table is read as it stands when a statement first names it: a transaction
+    /// begins (repeatable read).
+    pub fn hold_tables(&self) {
+        *lock(&self.held) = Some(Held::default());
+    }
+
+    /// From now on each statement reads tables as they are: the transaction has ended.
+    pub fn let_tables_go(&self) {
+        *lock(&self.held) = None;
+    }
+
     /// Plans a statement; refuses what this session may not do. Parameters stay placeholders.
     ///
     /// Every table is loaded once and stays at the snapshot it had then: a plan is for running
@@ -153,7 +166,9 @@ impl Session {
         let state = self.state();
         let search_path = self.search_path();
         let pins = lock(&self.pins).clone();
-        let plan = resolve::plan(&state, &self.catalog, statement, &search_path, &pins).await?;
+        let held = lock(&self.held).clone();
+        let plan =
+            resolve::plan(&state, &self.catalog, statement, &search_path, &pins, held).await?;
         refuse::plan(&plan)?;
         Ok(plan)
     }

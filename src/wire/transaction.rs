@@ -1,6 +1,6 @@
 //! Where a session stands in a transaction, and what its end does to the settings.
-//! Reads see each table as it is when the statement is planned; nothing is written here, so a
-//! block groups statements and settings only.
+//! Outside of a block each statement sees tables as they are when it is planned; in a block, as they
+//! were when the block first named them (repeatable read), which the query session holds.
 
 use pgwire::messages::response::TransactionStatus;
 

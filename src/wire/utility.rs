@@ -305,6 +305,8 @@ impl Session<'_> {
                 "25001",
                 "there is already a transaction in progress",
             );
+        } else {
+            self.query.hold_tables();
         }
         self.set_transaction(modes, false)
     }
@@ -316,8 +318,10 @@ impl Session<'_> {
         } else {
             self.transaction.rollback(&mut settings)
         };
+        self.query.let_tables_go();
         if chain && !warning {
             self.transaction.begin(&settings);
+            self.query.hold_tables();
         }
         drop(settings);
         self.portals.retain(|_, portal| portal.is_held());

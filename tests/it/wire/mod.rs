@@ -9,4 +9,5 @@ mod life;
 mod numbers;
 mod process;
 mod psql;
+mod repeatable;
 mod simple;
