@@ -4,15 +4,12 @@
 //! each, and when groups grow too large spills them: arrays it can't merge again but all at once.
 //! Here the limit is looked at before anything is kept, and what doesn't fit fails.
 
-use std::fmt;
 use std::mem::size_of;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::config::ConfigOptions;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::{AggregateFunctionParams, WindowFunctionParams};
@@ -22,11 +19,12 @@ use datafusion::logical_expr::function::{
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, Expr, GroupsAccumulator,
-    LogicalPlan, ReversedUDAF, Signature, WindowFunctionDefinition,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator,
+    ReversedUDAF, Signature,
 };
-use datafusion::optimizer::AnalyzerRule;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
+use super::frames::{Framed, Frames};
 use super::given;
 
 const ALL: [&str; 2] = ["array_agg", "string_agg"];
@@ -40,51 +38,6 @@ pub(super) fn install(state: &mut SessionState, pool: &Arc<dyn MemoryPool>) -> R
         }
     }
     Ok(())
-}
-
-/// Makes what a query's aggregates hold count as that query's: planned with the engine's pool, they
-/// would be missing in what the query is said to hold.
-pub(super) struct OfQuery(pub Arc<dyn MemoryPool>);
-
-impl fmt::Debug for OfQuery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OfQuery")
-    }
-}
-
-impl AnalyzerRule for OfQuery {
-    fn name(&self) -> &str {
-        "aggregates_count_as_the_querys"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|plan| {
-            plan.map_expressions(|expr| expr.transform_up(|expr| Ok(self.counted(expr))))
-        })
-        .data()
-    }
-}
-
-impl OfQuery {
-    fn counted(&self, mut expr: Expr) -> Transformed<Expr> {
-        let function = match &mut expr {
-            Expr::AggregateFunction(call) => Some(&mut call.func),
-            Expr::WindowFunction(call) => match &mut call.fun {
-                WindowFunctionDefinition::AggregateUDF(function) => Some(function),
-                WindowFunctionDefinition::WindowUDF(_) => None,
-            },
-            _ => None,
-        };
-        if let Some(function) = function
-            && let Some(gather) = function.inner().downcast_ref::<Gather>()
-        {
-            let mut counted = gather.of(Arc::clone(&gather.inner));
-            counted.pool = Pool(Arc::clone(&self.0));
-            *function = Arc::new(AggregateUDF::from(counted));
-            return Transformed::yes(expr);
-        }
-        Transformed::no(expr)
-    }
 }
 
 /// Bytes of the values themselves: arrays may be slices of larger buffers, or share them.
@@ -111,6 +64,32 @@ pub(super) struct Gather {
     /// Its result is given to every row that it has seen.
     repeats: bool,
     pool: Pool,
+    /// For one over a sliding frame, of which only the frame's rows are counted.
+    frames: Sliding,
+}
+
+/// Is no part of what a function is.
+#[derive(Clone, Debug, Default)]
+struct Sliding(Option<Arc<Frames>>);
+
+impl PartialEq for Sliding {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.is_some() == other.0.is_some()
+    }
+}
+
+impl Eq for Sliding {}
+
+impl std::hash::Hash for Sliding {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.is_some().hash(state);
+    }
+}
+
+/// The frames of an aggregate whose frame slides.
+pub(super) fn frames(aggregate: &AggregateFunctionExpr) -> Option<Arc<Frames>> {
+    let gather = aggregate.fun().inner().downcast_ref::<Gather>()?;
+    gather.frames.0.clone()
 }
 
 /// Is no part of what a function is.
@@ -135,6 +114,16 @@ impl Gather {
             inner,
             repeats: false,
             pool: Pool(pool),
+            frames: Sliding::default(),
+        }
+    }
+
+    /// The aggregate over a sliding frame, whose rows are counted.
+    pub fn sliding(inner: Arc<AggregateUDF>, pool: Arc<dyn MemoryPool>) -> Self {
+        let frames = Frames::new(inner.name(), &pool);
+        Self {
+            frames: Sliding(Some(frames)),
+            ..Self::new(inner, pool)
         }
     }
 
@@ -151,6 +140,17 @@ impl Gather {
             inner,
             repeats: self.repeats,
             pool: Pool(Arc::clone(&self.pool.0)),
+            frames: self.frames.clone(),
+        }
+    }
+
+    /// The same, counted by another pool.
+    pub fn counted_by(&self, pool: &Arc<dyn MemoryPool>) -> Self {
+        let frames = self.frames.0.as_ref();
+        Self {
+            pool: Pool(Arc::clone(pool)),
+            frames: Sliding(frames.map(|_| Frames::new(self.inner.name(), pool))),
+            ..self.of(Arc::clone(&self.inner))
         }
     }
 
@@ -227,11 +227,23 @@ impl AggregateUDFImpl for Gather {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        Ok(self.counted(self.inner.accumulator(args)?))
+        let inner = self.inner.accumulator(args)?;
+        Ok(match self.frames.0 {
+            None => self.counted(inner),
+            Some(_) => inner,
+        })
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        Ok(self.counted(self.inner.create_sliding_accumulator(args)?))
+        let inner = self.inner.create_sliding_accumulator(args)?;
+        Ok(match &self.frames.0 {
+            None => self.counted(inner),
+            Some(frames) => Box::new(Framed {
+                inner,
+                frames: Arc::clone(frames),
+                rows: 0,
+            }),
+        })
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {

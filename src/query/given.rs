@@ -21,6 +21,7 @@ use datafusion::physical_expr::window::{
 };
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
+use super::frames::{Frames, Held};
 use super::{QueryError, QueryErrorKind, gather};
 
 /// The same function over a window, its values counted; None when they are of a fixed size.
@@ -31,20 +32,41 @@ pub(super) fn counted(
     let Some(standard) = window.as_any().downcast_ref::<StandardWindowExpr>() else {
         return Ok(None);
     };
-    let inner = Arc::clone(standard.get_standard_func_expr());
+    let inner = standard.get_standard_func_expr();
     if inner.field()?.data_type().is_primitive() {
         return Ok(None);
     }
+    let reservation = Arc::new(MemoryConsumer::new(inner.name()).register(pool));
+    Ok(Some(over(standard, Counts::Given(reservation))))
+}
+
+/// The same function over a window that goes along with its input, the rows that it holds counted;
+/// None when it is an aggregate, or needs no rows.
+pub(super) fn framed(
+    window: &Arc<dyn WindowExpr>,
+    pool: &Arc<dyn MemoryPool>,
+) -> Option<(Arc<dyn WindowExpr>, Arc<Frames>)> {
+    let standard = window.as_any().downcast_ref::<StandardWindowExpr>()?;
+    let inner = standard.get_standard_func_expr();
+    if inner.expressions().is_empty() {
+        return None;
+    }
+    let frames = Frames::new(inner.name(), pool);
+    let framed = over(standard, Counts::Frames(Arc::clone(&frames)));
+    Some((framed, frames))
+}
+
+fn over(standard: &StandardWindowExpr, counts: Counts) -> Arc<dyn WindowExpr> {
     let given = Given {
-        reservation: Arc::new(MemoryConsumer::new(inner.name()).register(pool)),
-        inner,
+        inner: Arc::clone(standard.get_standard_func_expr()),
+        counts,
     };
-    Ok(Some(Arc::new(StandardWindowExpr::new(
+    Arc::new(StandardWindowExpr::new(
         Arc::new(given),
         standard.partition_by(),
         standard.order_by(),
         Arc::clone(standard.get_window_frame()),
-    ))))
+    ))
 }
 
 /// Whether so many copies of a value fit into one array: where its offsets have 32 bits, they end
@@ -67,10 +89,18 @@ fn check_total(name: &str, total: usize) -> Result<()> {
     Err(QueryError::new(QueryErrorKind::OutOfMemory, message).into())
 }
 
-/// A function whose values count against the memory limit until the query ends.
+/// A function that counts against the memory limit.
 struct Given {
     inner: Arc<dyn StandardWindowFunctionExpr>,
-    reservation: Arc<MemoryReservation>,
+    counts: Counts,
+}
+
+/// What of it counts.
+enum Counts {
+    /// What it gives, until the query ends.
+    Given(Arc<MemoryReservation>),
+    /// The rows that are held for it.
+    Frames(Arc<Frames>),
 }
 
 impl fmt::Debug for Given {
@@ -101,6 +131,16 @@ impl StandardWindowFunctionExpr for Given {
     }
 
     fn create_evaluator(&self) -> Result<Box<dyn PartitionEvaluator>> {
+        let reservation = match &self.counts {
+            Counts::Given(reservation) => Arc::clone(reservation),
+            Counts::Frames(frames) => {
+                return Ok(Box::new(Held {
+                    inner: self.inner.create_evaluator()?,
+                    frames: Arc::clone(frames),
+                    rows: 0,
+                }));
+            }
+        };
         let has_offsets = matches!(
             self.inner.field()?.data_type(),
             DataType::Utf8 | DataType::Binary
@@ -111,7 +151,7 @@ impl StandardWindowFunctionExpr for Given {
             has_offsets,
             bytes: 0,
             reserved: 0,
-            reservation: Arc::clone(&self.reservation),
+            reservation,
         }))
     }
 

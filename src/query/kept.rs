@@ -1,7 +1,7 @@
 //! What a window over whole partitions holds, counted against the memory limit: DataFusion gathers
 //! all of its input and counts nothing. Windows that go along with their input
 //! (`BoundedWindowAggExec`: running sums, row numbers) get it in portions so small that what they
-//! give to the rows of one fits.
+//! give to the rows of one fits, and count the rows in their frames.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,11 +12,13 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::window::SlidingAggregateWindowExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::frames::Frames;
 use super::{gather, given};
 
 /// What a window that goes along with its input may give to the rows of one portion.
@@ -28,8 +30,7 @@ pub(super) fn counted(
     pool: &Arc<dyn MemoryPool>,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if let Some(window) = node.downcast_ref::<BoundedWindowAggExec>() {
-        let input = Kept::new(window.input(), Hold::Portions);
-        return Ok(Some(Arc::clone(node).with_new_children(vec![input])?));
+        return Ok(Some(framed(window, pool)?));
     }
     let Some(window) = node.downcast_ref::<WindowAggExec>() else {
         return Ok(None);
@@ -40,17 +41,47 @@ pub(super) fn counted(
         functions.push(counted.unwrap_or_else(|| Arc::clone(function)));
     }
     let input = Kept::new(window.input(), Hold::All);
+    // An aggregate whose frame slides finds no rows of its own to count here.
     let counted = WindowAggExec::try_new(functions, input, !window.partition_keys().is_empty())?;
     Ok(Some(Arc::new(counted)))
 }
 
+/// A window that goes along with its input, the rows in its frames counted.
+fn framed(
+    window: &BoundedWindowAggExec,
+    pool: &Arc<dyn MemoryPool>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let mut functions = Vec::with_capacity(window.window_expr().len());
+    let mut frames = Vec::new();
+    for function in window.window_expr() {
+        let aggregate = function
+            .as_any()
+            .downcast_ref::<SlidingAggregateWindowExpr>();
+        if let Some(of_aggregate) = aggregate.and_then(|f| gather::frames(f.get_aggregate_expr())) {
+            frames.push(of_aggregate);
+        }
+        match given::framed(function, pool) {
+            Some((framed, of_function)) => {
+                frames.push(of_function);
+                functions.push(framed);
+            }
+            None => functions.push(Arc::clone(function)),
+        }
+    }
+    let input = Kept::new(window.input(), Hold::Frames(frames.into()));
+    let mode = window.input_order_mode.clone();
+    let can_repartition = !window.partition_keys().is_empty();
+    let framed = BoundedWindowAggExec::try_new(functions, input, mode, can_repartition)?;
+    Ok(Arc::new(framed))
+}
+
 /// What the window above holds of its input.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Hold {
     /// All, until the stream is dropped: it is counted.
     All,
-    /// Frames: its input comes in portions.
-    Portions,
+    /// Frames, which are told how large rows are: its input comes in portions.
+    Frames(Arc<[Arc<Frames>]>),
 }
 
 /// Stands between a window and its input.
@@ -104,7 +135,7 @@ impl ExecutionPlan for Kept {
         let Some(input) = children.pop() else {
             return internal_err!("a counted plan has one child");
         };
-        Ok(Self::new(&input, self.hold))
+        Ok(Self::new(&input, self.hold.clone()))
     }
 
     fn execute(
@@ -116,10 +147,14 @@ impl ExecutionPlan for Kept {
             MemoryConsumer::new(format!("Window[{partition}]")).register(context.memory_pool());
         let rows = self.input.execute(partition, context)?;
         let schema = self.input.schema();
-        if let Hold::Portions = self.hold {
-            let mut longest = 0;
+        if let Hold::Frames(frames) = &self.hold {
+            let (mut longest, mut seen) = (0, Seen::default());
+            let frames = Arc::clone(frames);
             let portions = rows
-                .map_ok(move |batch| stream::iter(portions(&batch, &mut longest).map(Ok)))
+                .map_ok(move |batch| {
+                    seen.tell(&batch, &frames);
+                    stream::iter(portions(&batch, &mut longest).map(Ok))
+                })
                 .try_flatten();
             return Ok(Box::pin(RecordBatchStreamAdapter::new(schema, portions)));
         }
@@ -129,6 +164,25 @@ impl ExecutionPlan for Kept {
             Ok(batch)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+}
+
+/// How much came so far.
+#[derive(Default)]
+struct Seen {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Seen {
+    fn tell(&mut self, batch: &RecordBatch, frames: &[Arc<Frames>]) {
+        if frames.is_empty() {
+            return;
+        }
+        self.rows += batch.num_rows();
+        self.bytes += batch.columns().iter().map(gather::bytes).sum::<usize>();
+        let each = self.bytes / self.rows.max(1) / frames.len();
+        frames.iter().for_each(|frames| frames.set_row_bytes(each));
     }
 }
 

@@ -1,16 +1,20 @@
 //! A query's view of the engine's memory: the shared pool decides, this counts who takes what.
 
-use std::fmt::{Display, Formatter};
+use std::fmt::{Debug, Display, Formatter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, resources_err};
+use datafusion::config::ConfigOptions;
 use datafusion::execution::memory_pool::{
     MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
-
+use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, WindowFunctionDefinition};
+use datafusion::optimizer::AnalyzerRule;
 use tokio::sync::Notify;
 
+use super::gather::Gather;
 use super::log::QueryEntry;
 
 /// The consumer that merges a sort's spilled runs: it takes as many runs at a time as the pool
@@ -126,5 +130,48 @@ impl MemoryPool for QueryMemory {
 
     fn memory_limit(&self) -> MemoryLimit {
         self.shared.memory_limit()
+    }
+}
+
+/// Makes what a query's aggregates hold count as that query's: planned with the engine's pool, they
+/// would be missing in what the query is said to hold.
+pub(super) struct OfQuery(pub Arc<dyn MemoryPool>);
+
+impl Debug for OfQuery {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OfQuery")
+    }
+}
+
+impl AnalyzerRule for OfQuery {
+    fn name(&self) -> &str {
+        "aggregates_count_as_the_querys"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|plan| {
+            plan.map_expressions(|expr| expr.transform_up(|expr| Ok(self.counted(expr))))
+        })
+        .data()
+    }
+}
+
+impl OfQuery {
+    fn counted(&self, mut expr: Expr) -> Transformed<Expr> {
+        let function = match &mut expr {
+            Expr::AggregateFunction(call) => Some(&mut call.func),
+            Expr::WindowFunction(call) => match &mut call.fun {
+                WindowFunctionDefinition::AggregateUDF(function) => Some(function),
+                WindowFunctionDefinition::WindowUDF(_) => None,
+            },
+            _ => None,
+        };
+        if let Some(function) = function
+            && let Some(gather) = function.inner().downcast_ref::<Gather>()
+        {
+            *function = Arc::new(AggregateUDF::from(gather.counted_by(&self.0)));
+            return Transformed::yes(expr);
+        }
+        Transformed::no(expr)
     }
 }

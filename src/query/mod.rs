@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod error_map;
 mod exact;
+mod frames;
 mod functions;
 mod gather;
 mod given;

@@ -21,10 +21,9 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::engine::Engine;
 use super::error_map::cancelled;
-use super::gather;
 use super::guard::{self, StopFlag};
 use super::log::QueryEntry;
-use super::memory::QueryMemory;
+use super::memory::{self, QueryMemory};
 use super::{QueryError, QueryErrorKind};
 use crate::seams::Clock;
 
@@ -125,7 +124,7 @@ pub(super) async fn start(
     let flag = StopFlag::default();
     let shared = Arc::clone(&engine.environment().memory_pool);
     let memory = Arc::new(QueryMemory::new(shared, Arc::clone(&entry)));
-    state.add_analyzer_rule(Arc::new(gather::OfQuery(Arc::clone(&memory) as _)));
+    state.add_analyzer_rule(Arc::new(memory::OfQuery(Arc::clone(&memory) as _)));
     let query = Query {
         environment: query_environment(engine, &memory)?,
         memory,

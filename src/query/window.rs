@@ -1,6 +1,7 @@
 //! Window functions held to the memory limit: DataFusion counts nothing of what they hold.
 //!
-//! Their input is counted by [`kept`](super::kept). Here are aggregates whose results may be large
+//! Their input is counted by [`kept`](super::kept), which also tells aggregates over sliding frames
+//! how large the rows are that they hold. Here are aggregates whose results may be large
 //! (`array_agg`, the longest text): over a window each row gets one, and 100,000 rows get as many
 //! arrays of 100,000 values before anything else could look.
 
@@ -65,6 +66,9 @@ impl Windows {
                 Some(gather) if repeats => gather.repeated(),
                 None if repeats && matches!(function.name(), "min" | "max") => {
                     Gather::new(Arc::clone(function), Arc::clone(&self.0)).repeated()
+                }
+                None if !call.params.window_frame.is_ever_expanding() => {
+                    Some(Gather::sliding(Arc::clone(function), Arc::clone(&self.0)))
                 }
                 _ => None,
             };

@@ -106,3 +106,65 @@ async fn what_aggregates_and_windows_hold_is_the_querys_own() {
     }
     assert_eq!(engine.figures().memory_bytes, 0, "all was given back");
 }
+
+/// Rows of 1 KB, in order.
+const WIDE: &str = "(SELECT value, repeat(md5(value::text), 32) AS t \
+                    FROM generate_series(1, 100000) AS s(value)) AS r";
+
+#[tokio::test]
+async fn frames_beyond_the_limit_are_refused_and_small_ones_are_right() {
+    let engine = engine_of(32);
+    let session = session(&engine);
+    let ask = |call: &str, frame: &str| {
+        format!(
+            "SELECT sum(s), max(length(t)) FROM (SELECT t, {call} OVER (ORDER BY value {frame}) AS s FROM {WIDE})"
+        )
+    };
+    for (call, frame) in [
+        (
+            "sum(length(t))",
+            "ROWS BETWEEN 90000 PRECEDING AND CURRENT ROW",
+        ),
+        ("count(t)", "RANGE BETWEEN 90000 PRECEDING AND CURRENT ROW"),
+        (
+            "avg(value)",
+            "GROUPS BETWEEN 90000 PRECEDING AND 1 FOLLOWING",
+        ),
+        ("lag(value, 90000)", ""),
+        (
+            "nth_value(value, 2)",
+            "ROWS BETWEEN 90000 PRECEDING AND CURRENT ROW",
+        ),
+    ] {
+        let error = failure(&session, &ask(call, frame)).await;
+        assert_eq!(
+            error.kind,
+            QueryErrorKind::OutOfMemory,
+            "{call} {frame}: {error:?}"
+        );
+    }
+    for (call, frame, sum) in [
+        (
+            "sum(value)",
+            "ROWS BETWEEN 9 PRECEDING AND CURRENT ROW",
+            "49996000120",
+        ),
+        (
+            "count(*)",
+            "RANGE BETWEEN 9 PRECEDING AND CURRENT ROW",
+            "999955",
+        ),
+        ("lag(value, 10)", "", "4999050045"),
+        ("lead(value, 10)", "", "5000049945"),
+        (
+            "nth_value(value, 2)",
+            "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW",
+            "5000049999",
+        ),
+        ("row_number()", "", "5000050000"),
+    ] {
+        let answer = lines(&session, &ask(call, frame)).await;
+        assert_eq!(answer, [format!("{sum},1024")], "{call} {frame}");
+    }
+    assert_eq!(engine.figures().memory_bytes, 0, "all was given back");
+}

@@ -1,6 +1,7 @@
 //! Upkeep over a lake in memory: what must stay stays and reads, what may go goes.
 
 mod cases;
+#[path = "../../../tests/known/dated_store.rs"]
 mod dated_store;
 mod history;
 
@@ -23,7 +24,7 @@ use crate::lake::Table;
 use crate::lake::commit::{Commit, FileChange, NewTable, TableChange};
 use crate::lake::database::MemoryDatabase;
 use crate::lake::store::{Store, normalise};
-use crate::seams::{ManualClock, SeededEntropy};
+use crate::seams::{Clock, ManualClock, SeededEntropy};
 
 const START_MS: i64 = 1_790_000_000_000;
 const MINUTE: Duration = Duration::from_secs(60);

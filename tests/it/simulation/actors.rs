@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::dice::Dice;
 use super::mutant::Mutant;
 use super::oracle::id_of;
-use super::process::{Fate, Mortal, Trap};
+use super::process::{Fate, Mortal, Odds, Trap};
 use super::rows::{self, FOREIGN};
 use super::world::{SAFETY_AGE, World};
 
@@ -101,27 +101,22 @@ pub async fn break_down(world: Arc<World>) {
     }
 }
 
+const SINKS: Odds = Odds {
+    crash_log_polls: 10,
+    sleep_log_polls: 9,
+    longest_nap_ms: 60_000,
+    trapped: 5,
+    most_swaps: 8,
+    longest_trapped_nap_ms: 40_000,
+};
+
 /// One machine: starts a sink process again and again, each with its fate.
 pub async fn run_sinks(world: Arc<World>, machine: usize, end: CancellationToken) {
     let dice = Dice::new(world.seed, &format!("machine-{machine}"));
     for life in 0.. {
         let process = format!("sink-{machine}.{life}");
         let calm = world.calm.is_cancelled();
-        let fate = match dice.below(10) {
-            _ if calm || !world.shape.crashes => Fate::Lives,
-            0..=1 => Fate::Crashes {
-                after_polls: dice.log_scale(10),
-            },
-            2..=3 => Fate::Sleeps {
-                after_polls: dice.log_scale(9),
-                nap: dice.millis(100, 60_000),
-            },
-            4..=8 => Fate::Trapped {
-                after_swaps: dice.between(1, 8),
-                nap: dice.permille(700).then(|| dice.millis(4_000, 40_000)),
-            },
-            _ => Fate::Lives,
-        };
+        let fate = Fate::draw(&dice, &SINKS, calm || !world.shape.crashes);
         world.history.note(format!("{process}: {fate:?}"));
         let stop = end.child_token();
         let (history, name) = (world.history.clone(), process.clone());

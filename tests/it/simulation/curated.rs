@@ -18,7 +18,7 @@ use frazil::query::{Engine, EngineOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::dice::Dice;
-use super::process::{Fate, Mortal, Trap};
+use super::process::{Fate, Mortal, Odds, Trap};
 use super::rows::{self, Row};
 use super::world::World;
 
@@ -41,6 +41,15 @@ fn models() -> Vec<Model> {
         .into()
 }
 
+const JOBS: Odds = Odds {
+    crash_log_polls: 9,
+    sleep_log_polls: 8,
+    longest_nap_ms: 30_000,
+    trapped: 4,
+    most_swaps: 3,
+    longest_trapped_nap_ms: 30_000,
+};
+
 /// One process of jobs after the other on one machine, until the world is calm; then one that
 /// brings everything up to date.
 pub async fn run_jobs(world: Arc<World>, machine: usize) {
@@ -48,21 +57,7 @@ pub async fn run_jobs(world: Arc<World>, machine: usize) {
     for life in 0.. {
         tokio::time::sleep(dice.millis(1_000, 15_000)).await;
         let calm = world.calm.is_cancelled();
-        let fate = match dice.below(10) {
-            _ if calm || !world.shape.crashes => Fate::Lives,
-            0..=1 => Fate::Crashes {
-                after_polls: dice.log_scale(9),
-            },
-            2..=3 => Fate::Sleeps {
-                after_polls: dice.log_scale(8),
-                nap: dice.millis(100, 30_000),
-            },
-            4..=7 => Fate::Trapped {
-                after_swaps: dice.between(1, 3),
-                nap: dice.permille(700).then(|| dice.millis(4_000, 30_000)),
-            },
-            _ => Fate::Lives,
-        };
+        let fate = Fate::draw(&dice, &JOBS, calm || !world.shape.crashes);
         let process = format!("jobs-{machine}.{life}");
         world.history.note(format!("{process}: {fate:?}"));
         let trap = Trap::of(fate);

@@ -5,6 +5,7 @@
 
 mod actors;
 mod broker;
+#[path = "../../known/dated_store.rs"]
 mod bytes;
 mod clock;
 mod curated;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use frazil::seams::Clock;
 use tokio_util::sync::CancellationToken;
 
 use self::dice::Dice;

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
+use super::dice::Dice;
+
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
     /// Runs on.
@@ -24,6 +26,40 @@ pub enum Fate {
         after_swaps: u64,
         nap: Option<Duration>,
     },
+}
+
+/// How processes of one kind fare. Polls are drawn on a scale of powers of two up to this one.
+pub struct Odds {
+    pub crash_log_polls: u32,
+    pub sleep_log_polls: u32,
+    pub longest_nap_ms: u64,
+    /// Of ten processes, so many come to a trap (beside two that crash and two that sleep).
+    pub trapped: u64,
+    pub most_swaps: u64,
+    pub longest_trapped_nap_ms: u64,
+}
+
+impl Fate {
+    /// Of the next process; `calm` when all live.
+    pub fn draw(dice: &Dice, odds: &Odds, calm: bool) -> Self {
+        match dice.below(10) {
+            _ if calm => Self::Lives,
+            0..=1 => Self::Crashes {
+                after_polls: dice.log_scale(odds.crash_log_polls),
+            },
+            2..=3 => Self::Sleeps {
+                after_polls: dice.log_scale(odds.sleep_log_polls),
+                nap: dice.millis(100, odds.longest_nap_ms),
+            },
+            lot if lot < 4 + odds.trapped => Self::Trapped {
+                after_swaps: dice.between(1, odds.most_swaps),
+                nap: dice
+                    .permille(700)
+                    .then(|| dice.millis(4_000, odds.longest_trapped_nap_ms)),
+            },
+            _ => Self::Lives,
+        }
+    }
 }
 
 /// Springs when a process has come by so many times; its next poll meets its fate.

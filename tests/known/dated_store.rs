@@ -1,11 +1,13 @@
-//! An object store in memory whose files bear the time of the test's clock.
+//! An object store in memory whose files are dated by a test's own clock, so that upkeep sees their
+//! true age. Shared by upkeep's tests (`src/upkeep`) and the simulation (`tests/it/simulation`);
+//! both have the clock's trait in the module above.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
@@ -15,37 +17,43 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-use crate::seams::{Clock, ManualClock};
+use super::Clock;
 
 #[derive(Debug)]
 pub struct DatedStore {
     inner: InMemory,
-    clock: Arc<ManualClock>,
-    written_ms: Arc<Mutex<BTreeMap<Path, i64>>>,
-    /// Paths of which deletes fail.
+    clock: Arc<dyn Clock>,
+    dates: Arc<Mutex<BTreeMap<Path, DateTime<Utc>>>>,
+    /// Files of which the path has this in it can't be deleted.
     pub stuck: Mutex<Option<String>>,
 }
 
 impl DatedStore {
-    pub fn new(clock: Arc<ManualClock>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             inner: InMemory::new(),
             clock,
-            written_ms: Arc::default(),
+            dates: Arc::default(),
             stuck: Mutex::default(),
         }
     }
+
+    fn date(&self, location: &Path) {
+        let now = DateTime::from_timestamp_millis(self.clock.now_ms()).unwrap();
+        self.dates.lock().unwrap().insert(location.clone(), now);
+    }
 }
 
-fn dated(written_ms: &Mutex<BTreeMap<Path, i64>>, mut meta: ObjectMeta) -> ObjectMeta {
-    let ms = written_ms.lock().unwrap()[&meta.location];
-    meta.last_modified = DateTime::from_timestamp_millis(ms).unwrap();
+fn dated(dates: &Mutex<BTreeMap<Path, DateTime<Utc>>>, mut meta: ObjectMeta) -> ObjectMeta {
+    if let Some(date) = dates.lock().unwrap().get(&meta.location) {
+        meta.last_modified = *date;
+    }
     meta
 }
 
 impl fmt::Display for DatedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DatedStore")
+        f.write_str("dated store")
     }
 }
 
@@ -55,28 +63,25 @@ impl ObjectStore for DatedStore {
         &self,
         location: &Path,
         payload: PutPayload,
-        options: PutOptions,
+        opts: PutOptions,
     ) -> Result<PutResult> {
-        let put = self.inner.put_opts(location, payload, options).await?;
-        let now_ms = self.clock.now_ms();
-        self.written_ms
-            .lock()
-            .unwrap()
-            .insert(location.clone(), now_ms);
+        let put = self.inner.put_opts(location, payload, opts).await?;
+        self.date(location);
         Ok(put)
     }
 
     async fn put_multipart_opts(
         &self,
         location: &Path,
-        options: PutMultipartOptions,
+        opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
+        self.date(location);
+        self.inner.put_multipart_opts(location, opts).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let mut got = self.inner.get_opts(location, options).await?;
-        got.meta = dated(&self.written_ms, got.meta);
+        got.meta = dated(&self.dates, got.meta);
         Ok(got)
     }
 
@@ -101,18 +106,24 @@ impl ObjectStore for DatedStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let written_ms = Arc::clone(&self.written_ms);
-        let metas = self.inner.list(prefix);
-        metas
-            .map(move |meta| meta.map(|meta| dated(&written_ms, meta)))
+        let dates = self.dates.clone();
+        let listed = self.inner.list(prefix);
+        listed
+            .map(move |meta| meta.map(|meta| dated(&dates, meta)))
             .boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
+        let mut listed = self.inner.list_with_delimiter(prefix).await?;
+        for meta in &mut listed.objects {
+            *meta = dated(&self.dates, meta.clone());
+        }
+        Ok(listed)
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
+        self.inner.copy_opts(from, to, options).await?;
+        self.date(to);
+        Ok(())
     }
 }
