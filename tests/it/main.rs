@@ -14,6 +14,7 @@ mod kill;
     reason = "not every part is used yet by every build of the tests"
 )]
 mod parts;
+mod postgres;
 mod readers;
 mod s3;
 mod simulation;

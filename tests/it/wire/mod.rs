@@ -3,7 +3,7 @@
 
 mod catalogs;
 mod extended;
-mod fixture;
+pub mod fixture;
 mod hostile;
 mod life;
 mod numbers;
