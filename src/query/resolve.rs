@@ -61,7 +61,7 @@ pub(super) async fn plan(
     };
     let planned = SqlToRel::new_with_options(&context, parser_options(state))
         .sql_statement_to_plan(statement);
-    Ok(planned?)
+    Ok(super::postgres::settle(planned?)?)
 }
 
 async fn source_of(
