@@ -26,8 +26,8 @@ use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
 use super::{
-    QueryError, QueryErrorKind, bounded, doubles, exact, gather, joined, literals, window, zeros,
-    zone,
+    QueryError, QueryErrorKind, bounded, doubles, exact, gather, joined, literals, postgres, window,
+    zeros, zone,
 };
 use crate::lake::Lake;
 
@@ -224,8 +224,11 @@ fn template(
         .with_analyzer_rules(vec![
             Arc::new(ResolveGroupingFunction::new()),
             Arc::new(literals::Literals),
+            Arc::new(postgres::Operators),
+            Arc::new(exact::averages()),
             Arc::new(doubles::Doubles),
             Arc::new(TypeCoercion::new()),
+            Arc::new(postgres::Casts),
             Arc::new(zone::InZone),
             Arc::new(zeros::Zeros),
             Arc::new(exact::Exact),
@@ -235,6 +238,7 @@ fn template(
         .build();
     bounded::hold(&mut state)?;
     exact::install(&mut state)?;
+    postgres::install(&mut state)?;
     gather::install(&mut state, &environment.memory_pool)?;
     state.register_udf(Arc::new(ScalarUDF::from(zone::TimeZone::default())))?;
     Ok(state)

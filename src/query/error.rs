@@ -28,6 +28,8 @@ pub enum QueryErrorKind {
     Unavailable,
     Corrupt,
     Internal,
+    /// An error for which Postgres has a code of its own, this one.
+    State(&'static str),
 }
 
 /// An error for the person who wrote the query.

@@ -69,9 +69,7 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
         DataFusionError::ArrowError(inner, _) => from_arrow(inner),
         DataFusionError::SchemaError(inner, _) => from_schema(inner),
         DataFusionError::SQL(inner, _) => QueryError::new(Kind::Syntax, inner.to_string()),
-        DataFusionError::NotImplemented(text) => {
-            QueryError::new(Kind::FeatureNotSupported, clean(text))
-        }
+        DataFusionError::NotImplemented(text) => from_missing(text),
         DataFusionError::Plan(text) => from_plan_text(text),
         DataFusionError::Configuration(text) => {
             QueryError::new(Kind::InvalidParameter, clean(text))
@@ -113,7 +111,13 @@ fn from_any(error: &(dyn StdError + Send + Sync + 'static)) -> QueryError {
     if let Some(inner) = error.downcast_ref::<iceberg::Error>() {
         return from_iceberg(inner);
     }
-    QueryError::new(Kind::Internal, error.to_string())
+    let text = error.to_string();
+    let kind = if text.starts_with("regex parse error") {
+        Kind::State("2201B")
+    } else {
+        Kind::Internal
+    };
+    QueryError::new(kind, text)
 }
 
 fn from_iceberg(error: &iceberg::Error) -> QueryError {
@@ -134,6 +138,7 @@ fn from_arrow(error: &ArrowError) -> QueryError {
         ArrowError::ArithmeticOverflow(_) => Kind::NumericOutOfRange,
         ArrowError::CastError(text) | ArrowError::ParseError(text) => cast_kind(text),
         ArrowError::ComputeError(text) if text.contains("verflow") => Kind::NumericOutOfRange,
+        ArrowError::ComputeError(text) if text.contains("regex") => Kind::State("2201B"),
         ArrowError::InvalidArgumentError(text) if is_precision(text) => Kind::NumericOutOfRange,
         ArrowError::InvalidArgumentError(_) => Kind::InvalidParameter,
         ArrowError::NotYetImplemented(_) => Kind::FeatureNotSupported,
@@ -192,7 +197,7 @@ fn from_schema(error: &SchemaError) -> QueryError {
             found
         }
         SchemaError::AmbiguousReference { field } => QueryError::new(
-            Kind::UndefinedColumn,
+            Kind::State("42702"),
             format!("column reference \"{}\" is ambiguous", field.name),
         )
         .with_hint("Write the table's name or alias before it."),
@@ -200,42 +205,97 @@ fn from_schema(error: &SchemaError) -> QueryError {
     }
 }
 
+/// What the engine has not made is a feature; what it can't make anywhere is a mistake.
+fn from_missing(text: &str) -> QueryError {
+    if text.contains("does not support logical expression AggregateFunction") {
+        return QueryError::new(
+            Kind::GroupingError,
+            "aggregate functions are not allowed here",
+        );
+    }
+    if text.contains("does not support logical expression WindowFunction") {
+        return QueryError::new(
+            Kind::State("42P20"),
+            "window functions are not allowed here",
+        );
+    }
+    let kind = if text.contains("Unsupported SQL type") {
+        Kind::UndefinedObject
+    } else if text.contains("Unsupported CAST") {
+        Kind::State("42846")
+    } else {
+        Kind::FeatureNotSupported
+    };
+    QueryError::new(kind, clean(text))
+}
+
+/// Phrases of DataFusion's planner and what they mean; the first that is found decides.
+const PLANNING: &[(&str, Kind)] = &[
+    ("must appear in the GROUP BY", Kind::GroupingError),
+    ("GROUP BY clause", Kind::GroupingError),
+    ("must be in GROUP BY", Kind::GroupingError),
+    ("Aggregate functions are not allowed", Kind::GroupingError),
+    ("HAVING clause references", Kind::GroupingError),
+    ("Invalid function", Kind::UndefinedFunction),
+    ("No function matches", Kind::UndefinedFunction),
+    ("Failed to coerce arguments", Kind::UndefinedFunction),
+    ("failed to match any signature", Kind::UndefinedFunction),
+    ("user-defined coercion failed", Kind::UndefinedFunction),
+    ("table function '", Kind::UndefinedFunction),
+    ("unnest() can only be applied", Kind::UndefinedFunction),
+    ("Negation only supports", Kind::UndefinedFunction),
+    ("Cannot infer common", Kind::UndefinedFunction),
+    ("Cannot coerce arithmetic", Kind::UndefinedFunction),
+    ("Cannot get result type", Kind::UndefinedFunction),
+    ("different number of columns", Kind::Syntax),
+    ("Inconsistent data length", Kind::Syntax),
+    ("Too many columns! The subquery", Kind::Syntax),
+    ("must have the same number of columns", Kind::Syntax),
+    ("Order by column out of bounds", Kind::State("42P10")),
+    ("Cannot find column with position", Kind::State("42P10")),
+    ("For SELECT DISTINCT, ORDER BY", Kind::State("42P10")),
+    ("SELECT DISTINCT ON expressions", Kind::State("42P10")),
+    ("names given as column alias", Kind::State("42P10")),
+    ("specified more than once", Kind::State("42712")),
+    ("not unique in table", Kind::State("42712")),
+    ("is not defined", Kind::UndefinedObject),
+    ("must be non negative", Kind::State("22013")),
+    ("Invalid window frame", Kind::State("42P20")),
+    ("WITHIN GROUP", Kind::State("42809")),
+    ("was not provided a value", Kind::State("42P02")),
+    ("Unsupported CAST", Kind::State("42846")),
+    ("non-boolean predicate", Kind::DatatypeMismatch),
+    ("must be boolean", Kind::DatatypeMismatch),
+    ("Inconsistent data type", Kind::DatatypeMismatch),
+    ("Cannot coerce", Kind::DatatypeMismatch),
+    ("cannot be coerced", Kind::DatatypeMismatch),
+    ("type_coercion", Kind::DatatypeMismatch),
+    ("incompatible", Kind::DatatypeMismatch),
+    ("Recursive CTE", Kind::State("42P19")),
+    ("No field named", Kind::UndefinedColumn),
+    ("not supported", Kind::FeatureNotSupported),
+    ("Unsupported", Kind::FeatureNotSupported),
+];
+
 /// DataFusion has one type for all errors of planning; its phrases tell them apart.
 fn from_plan_text(text: &str) -> QueryError {
-    let kind = if text.contains("must appear in the GROUP BY")
-        || text.contains("GROUP BY clause")
-        || text.contains("must be in GROUP BY")
-        || text.contains("Aggregate functions are not allowed")
-    {
-        Kind::GroupingError
-    } else if text.contains("Invalid function")
-        || text.contains("No function matches")
-        || text.contains("table function '")
-        || text.contains("Function '") && text.contains("failed to match")
-    {
-        Kind::UndefinedFunction
-    } else if text.starts_with("table '") && text.contains("not found") {
-        Kind::UndefinedTable
-    } else if text.contains("Cannot coerce")
-        || text.contains("cannot be coerced")
-        || text.contains("Unsupported CAST")
-        || text.contains("Cannot infer common argument type")
-        || text.contains("type_coercion")
-        || text.contains("Cannot get result type")
-        || text.contains("incompatible")
-    {
-        Kind::DatatypeMismatch
-    } else if text.contains("not supported") || text.contains("Unsupported") {
-        Kind::FeatureNotSupported
-    } else {
-        Kind::InvalidParameter
-    };
+    if text.starts_with("table '") && text.contains("not found") {
+        return QueryError::new(Kind::UndefinedTable, clean(text));
+    }
+    let known = PLANNING.iter().find(|(phrase, _)| text.contains(phrase));
+    let kind = known.map_or(Kind::InvalidParameter, |(_, kind)| *kind);
     QueryError::new(kind, clean(text))
 }
 
 fn from_execution_text(text: &str) -> QueryError {
     let kind = if text.contains("Divide by zero") || text.contains("division by zero") {
         Kind::DivisionByZero
+    } else if text.contains("returned more than one row") {
+        Kind::State("21000")
+    } else if text.contains("was not provided a value") {
+        Kind::State("42P02")
+    } else if text.contains("regex parse error") {
+        Kind::State("2201B")
     } else if text.contains("verflow") {
         Kind::NumericOutOfRange
     } else if text.contains("Error parsing timestamp") || text.contains("parsing date") {

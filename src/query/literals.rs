@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use super::rewrite;
-use super::{QueryError, QueryErrorKind, time_text};
+use super::{QueryError, postgres};
 
 /// What a uuid is in Arrow.
 pub(super) const UUID: DataType = DataType::FixedSizeBinary(16);
@@ -141,29 +141,17 @@ fn is_text(kind: &DataType) -> bool {
     )
 }
 
+/// A text without an offset is of `kind`'s zone.
 fn timestamp(text: &str, kind: &DataType) -> Result<ScalarValue> {
-    time_text::timestamp(text, kind).ok_or_else(|| {
-        let zone = match kind {
-            DataType::Timestamp(_, None) => "without",
-            _ => "with",
-        };
-        QueryError::new(
-            QueryErrorKind::DatetimeInvalid,
-            format!("invalid input syntax for type timestamp {zone} time zone: \"{text}\""),
-        )
-        .into()
-    })
+    let zone = match kind {
+        DataType::Timestamp(_, Some(zone)) => zone.as_ref(),
+        _ => "UTC",
+    };
+    postgres::value_of_text(text, kind, zone)
 }
 
 fn uuid_bytes(text: &str) -> Result<[u8; 16], QueryError> {
-    uuid::Uuid::try_parse(text.trim())
-        .map(uuid::Uuid::into_bytes)
-        .map_err(|_| {
-            QueryError::new(
-                QueryErrorKind::InvalidText,
-                format!("invalid input syntax for type uuid: \"{text}\""),
-            )
-        })
+    postgres::uuid_of_text(text)
 }
 
 fn uuid(text: &str) -> Result<ScalarValue> {

@@ -64,7 +64,7 @@ pub(super) async fn plan(
     };
     let planned = SqlToRel::new_with_options(&context, parser_options(state))
         .sql_statement_to_plan(statement);
-    Ok(planned?)
+    Ok(super::postgres::settle(planned?)?)
 }
 
 /// Schema and name of each table that a relation may mean; the first that exists is meant.

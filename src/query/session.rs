@@ -15,7 +15,7 @@ use super::engine::Engine;
 use super::pin::Pin;
 use super::resolve;
 use super::stream::{self, RowStream};
-use super::{QueryError, QueryErrorKind, refuse, zone};
+use super::{QueryError, QueryErrorKind, postgres, refuse, zone};
 use crate::domain::TableName;
 
 /// What a session may do.
@@ -162,7 +162,7 @@ impl Session {
     /// soon, a prepared statement is to be planned again for each execution.
     pub async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan, QueryError> {
         refuse::statement(statement)?;
-        let statement = readable(statement.clone());
+        let statement = readable(statement.clone())?;
         let state = self.state();
         let search_path = self.search_path();
         let pins = lock(&self.pins).clone();
@@ -252,7 +252,7 @@ impl Session {
 
 /// What DataFusion would not plan though it is a plain read, or plan wrongly: `COPY … TO STDOUT`
 /// becomes the query behind it, `FETCH FIRST` becomes LIMIT, `AT TIME ZONE` a function.
-fn readable(statement: ast::Statement) -> ast::Statement {
+fn readable(statement: ast::Statement) -> Result<ast::Statement, QueryError> {
     let mut statement = match statement {
         ast::Statement::Copy { source, .. } => match source {
             ast::CopySource::Query(query) => ast::Statement::Query(query),
@@ -263,8 +263,10 @@ fn readable(statement: ast::Statement) -> ast::Statement {
         },
         other => other,
     };
-    let _: ControlFlow<()> = ast::VisitMut::visit(&mut statement, &mut Respell);
-    statement
+    match ast::VisitMut::visit(&mut statement, &mut Respell) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(statement),
+    }
 }
 
 fn select_columns(table: ast::ObjectName, columns: Vec<ast::Ident>) -> ast::Statement {
@@ -284,14 +286,37 @@ fn select_columns(table: ast::ObjectName, columns: Vec<ast::Ident>) -> ast::Stat
 struct Respell;
 
 impl ast::VisitorMut for Respell {
-    type Break = ();
+    type Break = QueryError;
 
-    fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
+    fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<QueryError> {
         zone::as_function(expr);
+        postgres::syntax::expression(expr)
+    }
+
+    fn post_visit_table_factor(&mut self, factor: &mut ast::TableFactor) -> ControlFlow<QueryError> {
+        postgres::table_factor(factor);
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<()> {
+    fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<QueryError> {
+        postgres::syntax::select(select);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<QueryError> {
+        postgres::syntax::tell_apart(select);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<QueryError> {
+        postgres::syntax::set_expression(&mut query.body);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<QueryError> {
+        if let Some(with) = &mut query.with {
+            postgres::syntax::recursive_names(with);
+        }
         let plain = query
             .fetch
             .as_ref()

@@ -286,6 +286,21 @@ impl datafusion::logical_expr::planner::TypePlanner for Types {
     fn plan_type_field(&self, kind: &ast::DataType) -> Result<Option<arrow::datatypes::FieldRef>> {
         let kind = match kind {
             ast::DataType::Uuid => super::literals::UUID,
+            // Without digits it takes any: what it becomes is told by what is cast.
+            ast::DataType::Numeric(ast::ExactNumberInfo::None)
+            | ast::DataType::Decimal(ast::ExactNumberInfo::None)
+            | ast::DataType::Dec(ast::ExactNumberInfo::None) => {
+                let field = arrow::datatypes::Field::new("", DataType::Decimal128(38, 10), true);
+                let field = super::postgres::types::marked(field, super::postgres::NUMERIC);
+                return Ok(Some(Arc::new(field)));
+            }
+            ast::DataType::Float(precision) => match precision {
+                ast::ExactNumberInfo::Precision(1..=24) => DataType::Float32,
+                _ => DataType::Float64,
+            },
+            ast::DataType::Interval { .. } => {
+                DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano)
+            }
             // Microseconds, as in Postgres and Iceberg: nanoseconds end in 2262.
             ast::DataType::Timestamp(precision, info) => {
                 let unit = match precision {

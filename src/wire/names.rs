@@ -98,7 +98,7 @@ pub(super) fn of_expr(expr: &Expr) -> Option<String> {
             .and_then(of_expr)
             .or_else(|| fixed("case")),
         Expr::Array(_) => fixed("array"),
-        Expr::Exists { .. } => fixed("exists"),
+        Expr::Exists { negated: false, .. } => fixed("exists"),
         Expr::Subquery(query) => match leftmost(&query.body)? {
             [SelectItem::UnnamedExpr(expr)] => of_expr(expr),
             [SelectItem::ExprWithAlias { alias, .. }] => Some(super::utility::folded(alias)),
@@ -108,6 +108,7 @@ pub(super) fn of_expr(expr: &Expr) -> Option<String> {
         Expr::Ceil { .. } => fixed("ceil"),
         Expr::Floor { .. } => fixed("floor"),
         Expr::Position { .. } => fixed("position"),
+        Expr::Substring { shorthand: true, .. } => fixed("substr"),
         Expr::Substring { .. } => fixed("substring"),
         Expr::Overlay { .. } => fixed("overlay"),
         Expr::Trim { trim_where, .. } => fixed(match trim_where {

@@ -61,6 +61,17 @@ pub const KNOWN: &[Known] = &[
     known("DateStyle", "ISO, MDY", Kind::Text, "Sets the display format for date and time values."),
     known("default_transaction_isolation", "read committed", Kind::Enum(&["read committed", "repeatable read", "serializable", "read uncommitted"]), "Sets the transaction isolation level of each new transaction."),
     known("default_transaction_read_only", "off", Kind::Bool, "Sets the default read-only status of new transactions."),
+    known("enable_bitmapscan", "on", Kind::Bool, "Taken and passed over: plans here know no such choice."),
+    known("enable_hashagg", "on", Kind::Bool, "Taken and passed over: plans here know no such choice."),
+    known("enable_hashjoin", "on", Kind::Bool, "Taken and passed over: plans here know no such choice."),
+    known("enable_indexonlyscan", "on", Kind::Bool, "Taken and passed over: plans here know no such choice."),
+    known("enable_indexscan", "on", Kind::Bool, "Taken and passed over: plans here know no such choice."),
+    known("enable_material", "on", Kind::Bool, "Taken and passed over: plans here know no such choice."),
+    known("enable_mergejoin", "on", Kind::Bool, "Taken and passed over: plans here know no such choice."),
+    known("enable_nestloop", "on", Kind::Bool, "Taken and passed over: plans here know no such choice."),
+    known("enable_seqscan", "on", Kind::Bool, "Taken and passed over: plans here know no such choice."),
+    known("enable_sort", "on", Kind::Bool, "Taken and passed over: plans here know no such choice."),
+    known("escape_string_warning", "on", Kind::Bool, "Warn about backslash escapes in ordinary string literals."),
     known("extra_float_digits", "1", Kind::Int(-15, 3), "Sets the number of digits displayed for floating-point values."),
     known("idle_in_transaction_session_timeout", "0", Kind::Millis, "Sets the maximum allowed idle time between queries, when in a transaction."),
     known("idle_session_timeout", "0", Kind::Millis, "Sets the maximum allowed idle time between queries, when not in a transaction."),
@@ -76,8 +87,10 @@ pub const KNOWN: &[Known] = &[
     known("lc_numeric", "C", Kind::Text, "Sets the locale for formatting numbers."),
     known("lc_time", "C", Kind::Text, "Sets the locale for formatting date and time values."),
     known("lock_timeout", "0", Kind::Millis, "Sets the maximum allowed duration of any wait for a lock."),
+    known("maintenance_work_mem", "64MB", Kind::Text, "Taken and passed over: plans here know no such choice."),
     known("max_identifier_length", "63", Kind::Internal, "Shows the maximum identifier length."),
     known("max_index_keys", "32", Kind::Internal, "Shows the maximum number of index keys."),
+    known("max_parallel_workers_per_gather", "2", Kind::Int(0, 1024), "Taken and passed over: plans here know no such choice."),
     known("row_security", "on", Kind::Bool, "Enable row security."),
     known("search_path", "\"$user\", public", Kind::Text, "Sets the schema search order for names that are not schema-qualified."),
     known("server_encoding", "UTF8", Kind::Internal, "Shows the server (database) character set encoding."),
@@ -90,6 +103,7 @@ pub const KNOWN: &[Known] = &[
     known("TimeZone", "UTC", Kind::Zone, "Sets the time zone for displaying and interpreting time stamps."),
     known("transaction_isolation", "read committed", Kind::Text, "Sets the current transaction's isolation level."),
     known("transaction_read_only", "off", Kind::Bool, "Sets the current transaction's read-only status."),
+    known("work_mem", "4MB", Kind::Text, "Taken and passed over: the memory of queries is limited for all together."),
     known("xmloption", "content", Kind::Enum(&["content", "document"]), "Sets whether XML data is to be considered as documents or content fragments."),
 ];
 
@@ -377,18 +391,14 @@ fn checked(name: &str, value: &str) -> Result<(String, String)> {
 }
 
 /// Only ISO output is made; the order of day and month is kept as it is asked for.
+/// Only what is kept: dates are written in ISO's style and read month before day. Another order
+/// would read another date out of `1/2/2003` than was meant.
 fn date_style(value: &str) -> Option<String> {
-    let mut order = "MDY";
-    for part in value.split(',') {
-        match part.trim().to_ascii_uppercase().as_str() {
-            "ISO" | "DEFAULT" | "" => {}
-            "MDY" | "US" | "NONEURO" | "NONEUROPEAN" => order = "MDY",
-            "DMY" | "EURO" | "EUROPEAN" => order = "DMY",
-            "YMD" => order = "YMD",
-            _ => return None,
-        }
-    }
-    Some(format!("ISO, {order}"))
+    let known = ["ISO", "DEFAULT", "", "MDY", "US", "NONEURO", "NONEUROPEAN"];
+    let mut parts = value.split(',').map(|part| part.trim().to_ascii_uppercase());
+    parts
+        .all(|part| known.contains(&part.as_str()))
+        .then(|| "ISO, MDY".to_owned())
 }
 
 fn zone(value: &str) -> Option<String> {

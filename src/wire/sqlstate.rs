@@ -142,6 +142,7 @@ pub fn of_kind(kind: QueryErrorKind) -> &'static str {
         K::Unavailable => "58030",
         K::Corrupt => "XX001",
         K::Internal => "XX000",
+        K::State(code) => code,
     }
 }
 

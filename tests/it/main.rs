@@ -19,6 +19,7 @@ mod known;
     reason = "not every part is used yet by every build of the tests"
 )]
 mod parts;
+mod postgres;
 mod readers;
 mod s3;
 mod simulation;

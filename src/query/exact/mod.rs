@@ -8,7 +8,10 @@
 //! `id = 5 + 1` prunes files as before.
 
 mod arithmetic;
+mod average;
 mod convert;
+mod divide;
+mod floats;
 mod powers;
 mod sum;
 mod total;
@@ -31,7 +34,10 @@ use datafusion::optimizer::{AnalyzerRule, OptimizerConfig, OptimizerRule};
 use super::rewrite;
 use super::{QueryError, QueryErrorKind};
 use arithmetic::{Checked, Op};
+pub(super) use average::Averages;
 use convert::Convert;
+use divide::Divide;
+use floats::Floats;
 
 /// Puts exact aggregates in the place of DataFusion's.
 pub(super) fn install(state: &mut SessionState) -> Result<()> {
@@ -39,6 +45,12 @@ pub(super) fn install(state: &mut SessionState) -> Result<()> {
         state.register_udaf(Arc::new(AggregateUDF::from(sum::ExactSum::new(sum))))?;
     }
     powers::install(state)
+}
+
+/// The rule for averages, over the exact sum that is installed.
+pub(super) fn averages() -> Averages {
+    let sum = datafusion::functions_aggregate::sum::sum_udaf();
+    Averages(Arc::new(AggregateUDF::from(sum::ExactSum::new(sum))))
 }
 
 /// DataFusion's rules of the optimiser, but for one that takes the sum of sums to be of the type of
@@ -110,6 +122,22 @@ pub(super) fn expression(expr: Expr, schema: &DFSchema) -> Result<Transformed<Ex
 fn checked<'a>(expr: &'a Expr, schema: &DFSchema) -> Option<(ScalarUDF, Vec<&'a Expr>)> {
     let is_integer = |expr: &Expr| expr.get_type(schema).is_ok_and(|t| t.is_integer());
     match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right })
+            if is_double(left, schema) && is_double(right, schema) =>
+        {
+            let kind = left.get_type(schema).ok()?;
+            let function = Floats::function(*op, &kind)?;
+            (right.get_type(schema).ok()? == kind).then(|| (function, vec![left.as_ref(), right.as_ref()]))
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right }) => {
+            let scale = |expr: &Expr| match expr.get_type(schema) {
+                Ok(DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale)) => Some(scale),
+                _ => None,
+            };
+            let scales = (scale(left)?, scale(right)?);
+            let function = Divide::function(left, right, scales);
+            Some((function, vec![left.as_ref(), right.as_ref()]))
+        }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let op = match op {
                 Operator::Plus => Op::Add,
@@ -133,6 +161,10 @@ fn checked<'a>(expr: &'a Expr, schema: &DFSchema) -> Option<(ScalarUDF, Vec<&'a 
         }
         _ => None,
     }
+}
+
+fn is_double(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|kind| kind.is_floating())
 }
 
 /// Postgres's words for a number that its type can't hold.

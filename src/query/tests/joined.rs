@@ -24,7 +24,7 @@ async fn texts_are_joined_as_ever() {
 async fn a_long_text_beside_every_row_is_refused_before_it_is_written_out() {
     let session = session(&engine());
     let text = "SELECT count(*) FROM (SELECT lag(repeat('x', 100000) || value::text) OVER () AS l \
-                FROM generate_series(1, 100000)) AS t WHERE l <> ''";
+                FROM generate_series(1, 100000) s(value)) AS t WHERE l <> ''";
     let error = failure(&session, text).await;
     assert_eq!(error.kind, QueryErrorKind::OutOfMemory, "{error:?}");
 }

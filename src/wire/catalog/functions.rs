@@ -8,7 +8,6 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Volatility;
 use datafusion::prelude::SessionContext;
 
-use super::format::formatted;
 use super::row_function::{Args, RowFunction};
 use super::snapshot::CatalogCache;
 use super::{Facts, own};
@@ -391,9 +390,6 @@ fn other_functions(facts: &Arc<Facts>) -> Vec<RowFunction> {
         }),
         RowFunction::new("getdatabaseencoding", DataType::Utf8, STABLE, |_| {
             text(Some("UTF8"))
-        }),
-        RowFunction::new("format", DataType::Utf8, Volatility::Immutable, |args| {
-            formatted(args)
         }),
         constant_bool("pg_is_in_recovery", false),
         constant_bool("pg_relation_is_publishable", false),

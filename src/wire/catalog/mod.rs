@@ -7,7 +7,6 @@
 //! query and number objects by process.
 
 mod emptiness;
-mod format;
 mod functions;
 mod information;
 mod own;

@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::column::{Column, Values};
-use super::datetime::{EPOCH_DAYS, EPOCH_MICROS};
+use crate::query::output::datetime::{EPOCH_DAYS, EPOCH_MICROS};
 use super::{Style, array, json, numeric};
 use crate::wire::sqlstate::Result;
 

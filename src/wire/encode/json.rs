@@ -3,7 +3,8 @@
 use bytes::{BufMut, BytesMut};
 
 use super::column::{Column, Values};
-use super::{Style, datetime};
+use super::Style;
+use crate::query::output::datetime;
 use crate::wire::sqlstate::Result;
 
 /// Writes the value at `row` as JSON; NULL is `null`.

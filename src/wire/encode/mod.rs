@@ -5,7 +5,6 @@
 mod array;
 mod binary;
 mod column;
-mod datetime;
 mod json;
 mod numeric;
 #[cfg(test)]

@@ -1,35 +1,6 @@
-//! Decimals of any width: text, and Postgres's base-10000 digits.
+//! Decimals of any width as Postgres's base-10000 digits.
 
 use bytes::{BufMut, BytesMut};
-
-/// Writes a decimal given by its unscaled digits (ASCII, an optional `-` before them).
-pub fn text(unscaled: &str, scale: i8, out: &mut BytesMut) {
-    let digits = match unscaled.strip_prefix('-') {
-        Some(digits) => {
-            out.put_u8(b'-');
-            digits
-        }
-        None => unscaled,
-    };
-    if scale <= 0 {
-        out.put_slice(digits.as_bytes());
-        if digits != "0" {
-            out.put_bytes(b'0', usize::from(scale.unsigned_abs()));
-        }
-        return;
-    }
-    let scale = usize::from(scale.unsigned_abs());
-    if digits.len() > scale {
-        let (whole, fraction) = digits.split_at(digits.len() - scale);
-        out.put_slice(whole.as_bytes());
-        out.put_u8(b'.');
-        out.put_slice(fraction.as_bytes());
-    } else {
-        out.put_slice(b"0.");
-        out.put_bytes(b'0', scale - digits.len());
-        out.put_slice(digits.as_bytes());
-    }
-}
 
 /// Writes `numeric_send`'s form: number of base-10000 digits, weight, sign, display scale, digits.
 pub fn binary(unscaled: &str, scale: i8, out: &mut BytesMut) {

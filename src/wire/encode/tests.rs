@@ -326,7 +326,7 @@ fn numeric_binary_is_postgres_form() {
 
 fn decimal_text(value: i128, scale: i8) -> String {
     let mut out = BytesMut::new();
-    numeric::text(&value.to_string(), scale, &mut out);
+    crate::query::output::numeric(&value.to_string(), scale, &mut out);
     String::from_utf8(out.to_vec()).unwrap()
 }
 

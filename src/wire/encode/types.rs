@@ -110,6 +110,11 @@ pub fn size_of_oid(type_oid: u32) -> i16 {
 
 /// The Postgres type of a column.
 pub fn of_field(field: &Field) -> PgType {
+    if field.data_type().is_string()
+        && let Some(kind) = marked(field)
+    {
+        return PgType::plain(kind);
+    }
     let alias = field.metadata().get(OID_ALIAS).map(String::as_str);
     match (alias, field.data_type()) {
         // The mark says what a number names; of these the catalogs' own columns are `oid` and
@@ -120,6 +125,20 @@ pub fn of_field(field: &Field) -> PgType {
         }),
         (_, data_type) => of_type(data_type),
     }
+}
+
+/// What a column of texts is marked to be.
+fn marked(field: &Field) -> Option<u32> {
+    Some(match crate::query::postgres::types::mark_of(field)? {
+        "json" => oid::JSON,
+        "jsonb" => oid::JSONB,
+        "varchar" => oid::VARCHAR,
+        "bpchar" => oid::BPCHAR,
+        "name" => oid::NAME,
+        "char" => oid::CHAR,
+        "regtype" => oid::REGTYPE,
+        _ => return None,
+    })
 }
 
 /// The Postgres type of an Arrow type. Structs, maps and unions are JSON.

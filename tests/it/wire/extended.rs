@@ -131,7 +131,7 @@ async fn an_error_leaves_the_session_whole() {
             .query_one("select 1", &[])
             .await
             .unwrap()
-            .get::<_, i64>(0),
+            .get::<_, i32>(0),
         1
     );
     let error = client.prepare("select 1; select 2").await.unwrap_err();
@@ -144,16 +144,16 @@ async fn portals_stop_at_their_limit_and_go_on() {
     let mut client = wire.client().await;
     let transaction = client.transaction().await.unwrap();
     let portal = transaction
-        .bind("select value from generate_series(1, 10) order by 1", &[])
+        .bind("select value from generate_series(1, 10) s(value) order by 1", &[])
         .await
         .unwrap();
     let mut seen = Vec::new();
     for expected in [4, 4, 2, 0] {
         let rows = transaction.query_portal(&portal, 4).await.unwrap();
         assert_eq!(rows.len(), expected);
-        seen.extend(rows.iter().map(|row| row.get::<_, i64>(0)));
+        seen.extend(rows.iter().map(|row| row.get::<_, i32>(0)));
     }
-    assert_eq!(seen, (1..=10).collect::<Vec<i64>>());
+    assert_eq!(seen, (1..=10).collect::<Vec<i32>>());
     transaction.rollback().await.unwrap();
 }
 
@@ -181,7 +181,7 @@ async fn the_first_row_does_not_wait_for_the_last() {
     let client = wire.client().await;
     let rows = client
         .query_raw(
-            "select value from generate_series(1, 100000000000)",
+            "select value from generate_series(1, 100000000000) s(value)",
             Vec::<i32>::new(),
         )
         .await

@@ -100,7 +100,7 @@ async fn copy_to_a_file_of_the_client() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ctrl_c_cancels() {
     let wire = wire().await;
-    let sql = "select count(distinct value % 1000) from generate_series(1, 1000000000000)";
+    let sql = "select count(distinct value % 1000) from generate_series(1, 1000000000000) s(value)";
     let child = wire.psql_command(&["-c", sql]).spawn().unwrap();
     let pid = child.id().unwrap().to_string();
     tokio::time::sleep(Duration::from_millis(1000)).await;

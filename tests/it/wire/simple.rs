@@ -166,7 +166,7 @@ async fn cursors_go_forward() {
         fails(&client, "declare c cursor for select 1").await,
         "25P01"
     );
-    let sql = "begin; declare c cursor for select value from generate_series(1, 100000) order by 1";
+    let sql = "begin; declare c cursor for select value from generate_series(1, 100000) s(value) order by 1";
     ask(&client, sql).await;
     assert_eq!(ask(&client, "fetch 2 from c").await, ["1", "2", "#2"]);
     assert_eq!(ask(&client, "move 3 in c").await, ["#3"]);

@@ -36,7 +36,6 @@ pub(super) fn identifier_type(data_type: &DataType) -> Option<Identifier> {
 pub(super) fn plain_type(data_type: &DataType) -> Option<DataType> {
     let name = match data_type {
         DataType::Custom(name, arguments) if arguments.is_empty() => last_part(name)?,
-        DataType::JSON | DataType::JSONB => return Some(DataType::Text),
         DataType::Array(ast::ArrayElemTypeDef::SquareBracket(element, size)) => {
             let element = match identifier_type(element) {
                 Some(_) => DataType::Int(None),
@@ -64,7 +63,7 @@ pub(super) fn plain_type(data_type: &DataType) -> Option<DataType> {
             fields: None,
             precision: None,
         },
-        "text" | "varchar" | "bpchar" | "char" | "name" | "json" | "jsonb" | "cstring"
+        "text" | "varchar" | "char" | "cstring"
         | "sql_identifier" | "character_data" | "cardinal_number" | "yes_or_no" | "citext"
         | "pg_node_tree" | "aclitem" => DataType::Text,
         _ => return None,

@@ -84,7 +84,7 @@ pub fn interval(months: i32, days: i32, micros: i64, out: &mut BytesMut) {
         if negative_before && value > 0 {
             out.put_u8(b'+');
         }
-        super::text::integer(i64::from(value), out);
+        super::integer(i64::from(value), out);
         out.put_u8(b' ');
         out.put_slice(unit.as_bytes());
         if value != 1 {

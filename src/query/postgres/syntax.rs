@@ -1,0 +1,627 @@
+//! Postgres's spellings that the planner lacks, respelled on the syntax tree as ones it has.
+//! Must never change what a statement means; what can't be respelled is left for the planner to
+//! refuse.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    self, AccessExpr, BinaryOperator as B, CastKind, DataType, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Select,
+    SelectItem, SetExpr, UnaryOperator, Value,
+};
+
+use super::interval_in::{self, Unit};
+use super::regexp;
+use crate::query::{QueryError, QueryErrorKind as Kind};
+
+type Flow = ControlFlow<QueryError>;
+
+pub fn call(name: &str, args: Vec<Expr>) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args
+                .into_iter()
+                .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
+                .collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+pub fn take(expr: &mut Expr) -> Expr {
+    std::mem::replace(expr, Expr::value(Value::Null))
+}
+
+pub fn text(value: impl Into<String>) -> Expr {
+    Expr::value(Value::SingleQuotedString(value.into()))
+}
+
+pub fn cast(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(expr),
+        data_type,
+        array: false,
+        format: None,
+    }
+}
+
+fn binary(left: Expr, op: B, right: Expr) -> Expr {
+    Expr::Nested(Box::new(Expr::BinaryOp {
+        left: Box::new(left),
+        op,
+        right: Box::new(right),
+    }))
+}
+
+/// All of these, or any of them.
+fn joined(parts: Vec<Expr>, op: &B) -> Expr {
+    let mut parts = parts.into_iter();
+    let Some(first) = parts.next() else {
+        return Expr::value(Value::Boolean(*op == B::And));
+    };
+    let whole = parts.fold(first, |left, right| Expr::BinaryOp {
+        left: Box::new(left),
+        op: op.clone(),
+        right: Box::new(right),
+    });
+    Expr::Nested(Box::new(whole))
+}
+
+pub fn string(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(text),
+            Value::DollarQuotedString(text) => Some(&text.value),
+            _ => None,
+        },
+        Expr::Nested(inner) => string(inner),
+        _ => None,
+    }
+}
+
+/// Seen from inside out.
+pub fn expression(expr: &mut Expr) -> Flow {
+    let respelled = match expr {
+        Expr::BinaryOp { .. } => operator(expr),
+        Expr::UnaryOp { op, expr: inner } => Ok(unary(*op, inner)),
+        Expr::Extract { field, expr: inner, .. } => {
+            let unit = field.to_string().trim_matches(['\'', '"']).to_owned();
+            Ok(Some(extract(&unit, take(inner))))
+        }
+        Expr::Substring { expr: inner, substring_from, substring_for, .. } => {
+            let from = substring_from.as_deref_mut().map(take);
+            let count = substring_for.as_deref_mut().map(take);
+            let one = || Expr::value(Value::Number("1".to_owned(), false));
+            let mut args = vec![take(inner), from.unwrap_or_else(one)];
+            args.extend(count);
+            Ok(Some(call("substring", args)))
+        }
+        Expr::Overlay { expr: inner, overlay_what, overlay_from, overlay_for } => {
+            let mut args = vec![take(inner), take(overlay_what), take(overlay_from)];
+            args.extend(overlay_for.as_deref_mut().map(take));
+            Ok(Some(call("overlay", args)))
+        }
+        Expr::SimilarTo { .. } => similar(expr),
+        Expr::Like { .. } | Expr::ILike { .. } => like(expr),
+        Expr::Interval(interval) => span(interval),
+        Expr::TypedString(typed) => {
+            let value = typed.value.value.clone().into_string();
+            Ok(value.map(|value| typed_text(value, typed.data_type.clone())))
+        }
+        Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, array: false, .. } => {
+            cast_to(inner, data_type)
+        }
+        Expr::AnyOp { .. } | Expr::AllOp { .. } => Ok(quantified(expr)),
+        Expr::InList { .. } => Ok(row_in(expr)),
+        Expr::CompoundFieldAccess { root, access_chain } => Ok(field_of(root, access_chain)),
+        Expr::Array(array) => {
+            same_types(&mut array.elem.iter_mut().collect::<Vec<_>>());
+            Ok(None)
+        }
+        Expr::Value(value) => Ok(match &value.value {
+            Value::UnicodeStringLiteral(value) => Some(text(value.clone())),
+            _ => None,
+        }),
+        Expr::Function(_) => super::calls::function(expr),
+        _ => Ok(None),
+    };
+    match respelled {
+        Ok(Some(new)) => {
+            *expr = new;
+            Flow::Continue(())
+        }
+        Ok(None) => Flow::Continue(()),
+        Err(error) => Flow::Break(error),
+    }
+}
+
+type Respelled = Result<Option<Expr>, QueryError>;
+
+fn operator(expr: &mut Expr) -> Respelled {
+    let Expr::BinaryOp { left, op, right } = expr else {
+        return Ok(None);
+    };
+    let function = match op {
+        B::PGExp => Some("power"),
+        B::PGStartsWith => Some("starts_with"),
+        B::PGOverlap => Some("array_has_any"),
+        _ => None,
+    };
+    if let Some(function) = function {
+        return Ok(Some(call(function, vec![take(left), take(right)])));
+    }
+    if *op == B::Overlaps
+        && let (Expr::Tuple(left), Expr::Tuple(right)) = (left.as_mut(), right.as_mut())
+        && left.len() == 2
+        && right.len() == 2
+    {
+        let args = left.iter_mut().chain(right.iter_mut()).map(take).collect();
+        return Ok(Some(call("overlaps", args)));
+    }
+    rows(left, op, right)
+}
+
+/// The values of `(a, b)` or `row(a, b)`.
+fn row_values(expr: &Expr) -> Option<Vec<Expr>> {
+    match expr {
+        Expr::Tuple(values) => Some(values.clone()),
+        Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("row") => {
+            let FunctionArguments::List(list) = &function.args else {
+                return None;
+            };
+            list.args
+                .iter()
+                .map(|arg| match arg {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+                    _ => None,
+                })
+                .collect()
+        }
+        _ => None,
+    }
+}
+
+/// Rows are compared value by value, the first that differs decides.
+fn rows(left: &Expr, op: &B, right: &Expr) -> Respelled {
+    let (Some(left), Some(right)) = (row_values(left), row_values(right)) else {
+        return Ok(None);
+    };
+    let strict = match op {
+        B::Lt | B::LtEq => B::Lt,
+        B::Gt | B::GtEq => B::Gt,
+        B::Eq | B::NotEq => B::Eq,
+        _ => return Ok(None),
+    };
+    if left.len() != right.len() {
+        return Err(QueryError::new(Kind::Syntax, "unequal number of entries in row expressions"));
+    }
+    let each = |op: &B| -> Vec<Expr> {
+        let pairs = left.iter().zip(&right);
+        pairs.map(|(l, r)| binary(l.clone(), op.clone(), r.clone())).collect()
+    };
+    Ok(Some(match op {
+        B::Eq => joined(each(&B::Eq), &B::And),
+        B::NotEq => joined(each(&B::NotEq), &B::Or),
+        _ => {
+            let (equal, less) = (each(&B::Eq), each(&strict));
+            let last = each(op);
+            let parts = (0..left.len())
+                .map(|index| {
+                    let mut all: Vec<Expr> = equal[..index].to_vec();
+                    let decides = if index + 1 == left.len() { &last } else { &less };
+                    all.push(decides[index].clone());
+                    joined(all, &B::And)
+                })
+                .collect();
+            joined(parts, &B::Or)
+        }
+    }))
+}
+
+/// `(a, b) in ((1, 2), (3, 4))`.
+fn row_in(expr: &mut Expr) -> Option<Expr> {
+    let Expr::InList { expr: inner, list, negated } = expr else {
+        return None;
+    };
+    let width = row_values(inner)?.len();
+    let parts = list
+        .iter()
+        .map(|item| {
+            (row_values(item)?.len() == width).then(|| rows(inner, &B::Eq, item).ok().flatten())?
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let any = joined(parts, &B::Or);
+    Some(if *negated {
+        Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(any) }
+    } else {
+        any
+    })
+}
+
+fn unary(op: UnaryOperator, inner: &mut Expr) -> Option<Expr> {
+    let function = match op {
+        UnaryOperator::PGAbs => "abs",
+        UnaryOperator::PGSquareRoot => "sqrt",
+        UnaryOperator::PGCubeRoot => "cbrt",
+        UnaryOperator::BitwiseNot => "frazil_bit_not",
+        _ => return None,
+    };
+    Some(call(function, vec![take(inner)]))
+}
+
+/// `extract` gives a numeric with as many digits as the unit has.
+pub fn extract(unit: &str, from: Expr) -> Expr {
+    let function = match super::times::unit(unit) {
+        Some("epoch" | "second") => "frazil_extract_us",
+        Some("milliseconds") => "frazil_extract_ms",
+        _ => "frazil_extract",
+    };
+    call(function, vec![text(unit.to_lowercase()), from])
+}
+
+fn similar(expr: &mut Expr) -> Respelled {
+    let Expr::SimilarTo { negated, expr: inner, pattern, escape_char } = expr else {
+        return Ok(None);
+    };
+    let escape = match escape_char {
+        Some(value) => value.value.clone().into_string().unwrap_or_default().chars().next(),
+        None => Some('\\'),
+    };
+    let Some(pattern) = string(pattern) else {
+        return Ok(None);
+    };
+    let regex = regexp::similar(pattern, escape)?;
+    let op = if *negated { B::PGRegexNotMatch } else { B::PGRegexMatch };
+    Ok(Some(binary(take(inner), op, text(regex))))
+}
+
+/// A pattern whose escape is a backslash, as the engine has it.
+fn with_backslash(pattern: &str, escape: Option<char>) -> Result<String, QueryError> {
+    let mut out = String::with_capacity(pattern.len());
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        if Some(c) == escape {
+            match chars.next() {
+                Some(next) => {
+                    out.push('\\');
+                    out.push(next);
+                }
+                None => {
+                    return Err(QueryError::new(
+                        Kind::State("22025"),
+                        "LIKE pattern must not end with escape character",
+                    ));
+                }
+            }
+        } else if c == '\\' {
+            out.push_str("\\\\");
+        } else {
+            out.push(c);
+        }
+    }
+    Ok(out)
+}
+
+fn like(expr: &mut Expr) -> Respelled {
+    let case_insensitive = matches!(expr, Expr::ILike { .. });
+    let (Expr::Like { negated, any, expr: inner, pattern, escape_char }
+    | Expr::ILike { negated, any, expr: inner, pattern, escape_char }) = expr
+    else {
+        return Ok(None);
+    };
+    if *any {
+        let list = match pattern.as_mut() {
+            Expr::Array(array) => std::mem::take(&mut array.elem),
+            Expr::Tuple(items) => std::mem::take(items),
+            Expr::Nested(inner) => match inner.as_mut() {
+                Expr::Array(array) => std::mem::take(&mut array.elem),
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        let op = match (case_insensitive, *negated) {
+            (false, false) => B::PGLikeMatch,
+            (false, true) => B::PGNotLikeMatch,
+            (true, false) => B::PGILikeMatch,
+            (true, true) => B::PGNotILikeMatch,
+        };
+        let parts = list.into_iter().map(|item| binary(inner.as_ref().clone(), op.clone(), item));
+        return Ok(Some(joined(parts.collect(), &B::Or)));
+    }
+    let escape = match escape_char {
+        Some(value) => {
+            let escape = value.value.clone().into_string().unwrap_or_default();
+            if escape.chars().count() > 1 {
+                return Err(QueryError::new(Kind::State("22025"), "invalid escape string")
+                    .with_hint("Escape string must be empty or one character."));
+            }
+            escape.chars().next()
+        }
+        None => Some('\\'),
+    };
+    if let Some(written) = string(pattern) {
+        let respelled = with_backslash(written, escape)?;
+        **pattern = text(respelled);
+        *escape_char = None;
+    }
+    Ok(None)
+}
+
+fn unit_of(field: &ast::DateTimeField) -> Option<Unit> {
+    Some(match super::times::unit(&field.to_string())? {
+        "year" => Unit::Year,
+        "month" => Unit::Month,
+        "day" => Unit::Day,
+        "hour" => Unit::Hour,
+        "minute" => Unit::Minute,
+        "second" => Unit::Second,
+        _ => return None,
+    })
+}
+
+/// `interval '1' day to second` and all its like as one text that says its units.
+fn span(interval: &ast::Interval) -> Respelled {
+    let Some(written) = string(&interval.value) else {
+        return Ok(None);
+    };
+    let last = interval.last_field.as_ref().or(interval.leading_field.as_ref());
+    let mut value = interval_in::interval(written, last.and_then(unit_of))?;
+    // What is smaller than the last field is cut off.
+    match last.and_then(unit_of) {
+        Some(Unit::Year) => {
+            value.months -= value.months % 12;
+            (value.days, value.micros) = (0, 0);
+        }
+        Some(Unit::Month) => (value.days, value.micros) = (0, 0),
+        Some(Unit::Day) => value.micros = 0,
+        Some(Unit::Hour) => value.micros -= value.micros % super::civil::HOUR_MICROS,
+        Some(Unit::Minute) => value.micros -= value.micros % super::civil::MINUTE_MICROS,
+        _ => {}
+    }
+    if let Some(digits @ 0..=5) = interval.fractional_seconds_precision.or(interval.leading_precision) {
+        let size = 10_i64.pow(6 - digits as u32);
+        let half = if value.micros < 0 { -size / 2 } else { size / 2 };
+        value.micros = (value.micros + half) / size * size;
+    }
+    let plain = format!("{} mons {} days {}", value.months, value.days, seconds(value.micros));
+    Ok(Some(cast(
+        text(plain),
+        DataType::Interval { fields: None, precision: None },
+    )))
+}
+
+fn seconds(micros: i64) -> String {
+    let sign = if micros < 0 { "-" } else { "" };
+    let micros = micros.unsigned_abs();
+    format!("{sign}{}.{:06} secs", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// The interval of a window's frame, which the planner wants as a literal.
+pub fn frame_literal(expr: &mut Expr) {
+    if let Expr::Cast { expr: inner, data_type: DataType::Interval { .. }, .. } = expr
+        && let Some(written) = string(inner)
+    {
+        *expr = Expr::Interval(ast::Interval {
+            value: Box::new(text(written)),
+            leading_field: None,
+            leading_precision: None,
+            last_field: None,
+            fractional_seconds_precision: None,
+        });
+    }
+}
+
+/// `date 'today'` and other texts of a type.
+fn typed_text(value: String, data_type: DataType) -> Expr {
+    let mut inner = Box::new(text(value));
+    match cast_to(&mut inner, &mut data_type.clone()) {
+        Ok(Some(expr)) => expr,
+        _ => cast(*inner, data_type),
+    }
+}
+
+/// Casts that depend on the clock, or to types that texts stand for.
+fn cast_to(inner: &mut Box<Expr>, data_type: &mut DataType) -> Respelled {
+    let word = string(inner).map(|word| word.trim().to_ascii_lowercase());
+    if let Some(word) = &word {
+        let today = || call("current_date", Vec::new());
+        let day = match word.as_str() {
+            "now" => Some(call("now", Vec::new())),
+            "today" => Some(today()),
+            "tomorrow" => Some(binary(today(), B::Plus, Expr::value(Value::Number("1".to_owned(), false)))),
+            "yesterday" => Some(binary(today(), B::Minus, Expr::value(Value::Number("1".to_owned(), false)))),
+            _ => None,
+        };
+        let of_time = matches!(data_type, DataType::Date | DataType::Timestamp(..));
+        if let Some(day) = day.filter(|_| of_time) {
+            return Ok(Some(cast(day, data_type.clone())));
+        }
+    }
+    super::calls::cast_to(inner, data_type, word.is_some())
+}
+
+/// `x = any (array[a, b])` compares with each.
+fn quantified(expr: &mut Expr) -> Option<Expr> {
+    let all = matches!(expr, Expr::AllOp { .. });
+    let (Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right }) = expr
+    else {
+        return None;
+    };
+    let mut list = right.as_mut();
+    while let Expr::Nested(inner) = list {
+        list = inner;
+    }
+    let Expr::Array(array) = list else {
+        return None;
+    };
+    if array.elem.is_empty() || array.elem.len() > 100 {
+        return None;
+    }
+    let parts = std::mem::take(&mut array.elem).into_iter();
+    let parts = parts.map(|item| binary(left.as_ref().clone(), compare_op.clone(), item)).collect();
+    Some(joined(parts, if all { &B::And } else { &B::Or }))
+}
+
+/// `(t).x` is `t.x`.
+fn field_of(root: &mut Expr, chain: &[AccessExpr]) -> Option<Expr> {
+    let Expr::Nested(inner) = root else {
+        return None;
+    };
+    let (Expr::Identifier(table), [AccessExpr::Dot(Expr::Identifier(column))]) = (inner.as_ref(), chain) else {
+        return None;
+    };
+    Some(Expr::CompoundIdentifier(vec![table.clone(), column.clone()]))
+}
+
+/// The type that a value says it has.
+fn said_type(expr: &Expr) -> Option<DataType> {
+    match expr {
+        Expr::Cast { data_type, kind: CastKind::Cast | CastKind::DoubleColon, .. } => Some(data_type.clone()),
+        Expr::Nested(inner) => said_type(inner),
+        _ => None,
+    }
+}
+
+fn is_number(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => matches!(value.value, Value::Number(..)),
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => is_number(expr),
+        _ => false,
+    }
+}
+
+/// Texts, and numbers among doubles, take the type that one of their column says.
+fn same_types(column: &mut [&mut Expr]) {
+    let Some(kind) = column.iter().find_map(|expr| said_type(expr)) else {
+        return;
+    };
+    let doubles = matches!(
+        kind,
+        DataType::Float(_) | DataType::Float4 | DataType::Float8 | DataType::Real | DataType::Double(_) | DataType::DoublePrecision
+    );
+    let text_type = matches!(kind, DataType::Text | DataType::Varchar(_) | DataType::Char(_));
+    for expr in column {
+        if (string(expr).is_some() && !text_type) || (doubles && is_number(expr)) {
+            let inner = take(expr);
+            **expr = cast(inner, kind.clone());
+        }
+    }
+}
+
+/// The names of a recursive query's columns, given to its first part: the second reads them.
+pub fn recursive_names(with: &mut ast::With) {
+    if !with.recursive {
+        return;
+    }
+    for cte in &mut with.cte_tables {
+        let names: Vec<Ident> = cte.alias.columns.iter().map(|column| column.name.clone()).collect();
+        if !names.is_empty()
+            && let SetExpr::SetOperation { left, .. } = cte.query.body.as_mut()
+        {
+            name_columns(left, &names);
+        }
+    }
+}
+
+fn name_columns(body: &mut SetExpr, names: &[Ident]) {
+    match body {
+        SetExpr::SetOperation { left, .. } => name_columns(left, names),
+        SetExpr::Query(query) => name_columns(&mut query.body, names),
+        SetExpr::Select(select) if select.projection.len() == names.len() => {
+            for (item, name) in select.projection.iter_mut().zip(names) {
+                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                    *item = SelectItem::ExprWithAlias { expr: take(expr), alias: name.clone() };
+                }
+            }
+        }
+        SetExpr::Values(_) => {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            let outer = format!("SELECT * FROM (VALUES (1)) AS v({})", names.join(", "));
+            let Some(mut outer) = super::calls::parsed(&outer) else {
+                return;
+            };
+            if let SetExpr::Select(select) = outer.body.as_mut()
+                && let Some(table) = select.from.first_mut()
+                && let ast::TableFactor::Derived { subquery, .. } = &mut table.relation
+            {
+                std::mem::swap(subquery.body.as_mut(), body);
+                *body = *outer.body;
+            }
+        }
+        _ => {}
+    }
+}
+
+pub fn set_expression(body: &mut SetExpr) {
+    if let SetExpr::Values(values) = body {
+        let width = values.rows.first().map_or(0, |row| row.content.len());
+        for index in 0..width {
+            let mut column: Vec<&mut Expr> =
+                values.rows.iter_mut().filter_map(|row| row.content.get_mut(index)).collect();
+            same_types(&mut column);
+        }
+    }
+}
+
+/// What a SELECT's list may hold that the planner takes elsewhere only.
+pub fn select(select: &mut Select) {
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            let _: ControlFlow<()> = ast::visit_expressions_mut(expr, |expr| {
+                exists_as_count(expr);
+                ControlFlow::Continue(())
+            });
+        }
+    }
+}
+
+/// Two columns that were respelled alike: the planner wants them told apart.
+pub fn tell_apart(select: &mut Select) {
+    let mut seen = std::collections::BTreeSet::new();
+    for (index, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expr) = item
+            && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+            && !seen.insert(expr.to_string())
+        {
+            let alias = Ident::with_quote('"', format!("{expr} #{index}"));
+            *item = SelectItem::ExprWithAlias { expr: take(expr), alias };
+        }
+    }
+}
+
+/// `exists (select …)` outside of a filter: whether its rows can be counted.
+fn exists_as_count(expr: &mut Expr) {
+    let Expr::Exists { subquery, negated } = expr else {
+        return;
+    };
+    let SetExpr::Select(inner) = subquery.body.as_mut() else {
+        return;
+    };
+    let grouped = !matches!(&inner.group_by, ast::GroupByExpr::Expressions(by, _) if by.is_empty());
+    if grouped || inner.having.is_some() || inner.distinct.is_some() || subquery.limit_clause.is_some() {
+        return;
+    }
+    subquery.order_by = None;
+    let mut count = call("count", Vec::new());
+    if let Expr::Function(function) = &mut count
+        && let FunctionArguments::List(list) = &mut function.args
+    {
+        list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+    }
+    let op = if *negated { B::Eq } else { B::Gt };
+    inner.projection = vec![SelectItem::UnnamedExpr(binary(
+        count,
+        op,
+        Expr::value(Value::Number("0".to_owned(), false)),
+    ))];
+    *expr = Expr::Subquery(subquery.clone());
+}
