@@ -26,8 +26,8 @@ use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
 use super::{
-    QueryError, QueryErrorKind, bounded, doubles, exact, gather, joined, literals, postgres, window,
-    zeros, zone,
+    QueryError, QueryErrorKind, bounded, doubles, exact, gather, joined, literals, postgres,
+    window, zeros, zone,
 };
 use crate::lake::Lake;
 

@@ -293,7 +293,10 @@ impl ast::VisitorMut for Respell {
         postgres::syntax::expression(expr)
     }
 
-    fn post_visit_table_factor(&mut self, factor: &mut ast::TableFactor) -> ControlFlow<QueryError> {
+    fn post_visit_table_factor(
+        &mut self,
+        factor: &mut ast::TableFactor,
+    ) -> ControlFlow<QueryError> {
         postgres::table_factor(factor);
         ControlFlow::Continue(())
     }

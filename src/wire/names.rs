@@ -108,7 +108,9 @@ pub(super) fn of_expr(expr: &Expr) -> Option<String> {
         Expr::Ceil { .. } => fixed("ceil"),
         Expr::Floor { .. } => fixed("floor"),
         Expr::Position { .. } => fixed("position"),
-        Expr::Substring { shorthand: true, .. } => fixed("substr"),
+        Expr::Substring {
+            shorthand: true, ..
+        } => fixed("substr"),
         Expr::Substring { .. } => fixed("substring"),
         Expr::Overlay { .. } => fixed("overlay"),
         Expr::Trim { trim_where, .. } => fixed(match trim_where {

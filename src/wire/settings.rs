@@ -395,7 +395,9 @@ fn checked(name: &str, value: &str) -> Result<(String, String)> {
 /// would read another date out of `1/2/2003` than was meant.
 fn date_style(value: &str) -> Option<String> {
     let known = ["ISO", "DEFAULT", "", "MDY", "US", "NONEURO", "NONEUROPEAN"];
-    let mut parts = value.split(',').map(|part| part.trim().to_ascii_uppercase());
+    let mut parts = value
+        .split(',')
+        .map(|part| part.trim().to_ascii_uppercase());
     parts
         .all(|part| known.contains(&part.as_str()))
         .then(|| "ISO, MDY".to_owned())

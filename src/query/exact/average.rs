@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TransformedResult};
-use datafusion::common::{Column, DFSchema, Result};
+use datafusion::common::{Column, DFSchema, Result, internal_err};
 use datafusion::config::ConfigOptions;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction};
@@ -39,8 +39,12 @@ impl AnalyzerRule for Averages {
 impl Averages {
     fn node(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let (input, own, total) = match &plan {
-            LogicalPlan::Aggregate(node) => (&node.input, &node.aggr_expr, node.schema.fields().len()),
-            LogicalPlan::Window(node) => (&node.input, &node.window_expr, node.schema.fields().len()),
+            LogicalPlan::Aggregate(node) => {
+                (&node.input, &node.aggr_expr, node.schema.fields().len())
+            }
+            LogicalPlan::Window(node) => {
+                (&node.input, &node.window_expr, node.schema.fields().len())
+            }
             _ => return Ok(Transformed::no(plan)),
         };
         let schema = Arc::clone(input.schema());
@@ -50,7 +54,11 @@ impl Averages {
         let columns = plan.schema().columns();
         let before = total - own.len();
         let mut kept: Vec<Expr> = Vec::new();
-        let mut results: Vec<Expr> = columns[..before].iter().cloned().map(Expr::Column).collect();
+        let mut results: Vec<Expr> = columns[..before]
+            .iter()
+            .cloned()
+            .map(Expr::Column)
+            .collect();
         for (expr, column) in own.iter().zip(&columns[before..]) {
             match self.parts(expr, &schema) {
                 None => {
@@ -58,7 +66,7 @@ impl Averages {
                     results.push(Expr::Column(column.clone()));
                 }
                 Some((sum, count)) => {
-                    let quotient = exact(&sum)? / exact(&count)?;
+                    let quotient = of(&sum, &count, &schema)?;
                     push(&mut kept, sum);
                     push(&mut kept, count);
                     results.push(quotient.alias_qualified(column.relation.clone(), &column.name));
@@ -72,7 +80,6 @@ impl Averages {
             LogicalPlan::Window(node) => LogicalPlan::Window(Window::try_new(kept, node.input)?),
             other => other,
         };
-        let results = results.into_iter().map(|expr| typed(expr, inner.schema())).collect::<Result<_>>()?;
         let projection = Projection::try_new(results, Arc::new(inner))?;
         Ok(Transformed::yes(LogicalPlan::Projection(projection)))
     }
@@ -80,7 +87,9 @@ impl Averages {
     /// The sum and the count that an average is made of; None for what is none, or of doubles.
     fn parts(&self, expr: &Expr, schema: &DFSchema) -> Option<(Expr, Expr)> {
         let counted = |args: &[Expr]| match args {
-            [arg] => arg.get_type(schema).is_ok_and(|kind| kind.is_integer() || kind.is_decimal()),
+            [arg] => arg
+                .get_type(schema)
+                .is_ok_and(|kind| kind.is_integer() || kind.is_decimal()),
             _ => false,
         };
         match expr {
@@ -89,7 +98,10 @@ impl Averages {
                 if func.name() == "avg" && counted(&params.args) =>
             {
                 let with = |func: &Arc<AggregateUDF>| {
-                    Expr::AggregateFunction(AggregateFunction { func: Arc::clone(func), params: params.clone() })
+                    Expr::AggregateFunction(AggregateFunction {
+                        func: Arc::clone(func),
+                        params: params.clone(),
+                    })
                 };
                 Some((with(&self.0), with(&count_udaf())))
             }
@@ -118,21 +130,19 @@ fn push(all: &mut Vec<Expr>, expr: Expr) {
     }
 }
 
-fn exact(expr: &Expr) -> Result<Expr> {
-    Ok(Expr::Column(Column::from_name(expr.schema_name().to_string())))
-}
-
-/// Whole numbers divide as decimals here.
-fn typed(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    let Expr::Alias(mut alias) = expr else {
-        return Ok(expr);
+/// The quotient of two columns that the node below gives.
+fn of(sum: &Expr, count: &Expr, schema: &DFSchema) -> Result<Expr> {
+    let column = |expr: &Expr| Expr::Column(Column::from_name(expr.schema_name().to_string()));
+    let kind = sum.get_type(schema)?;
+    let (sum, kind) = if kind.is_decimal() {
+        (column(sum), kind)
+    } else {
+        let whole = DataType::Decimal128(20, 0);
+        (cast(column(sum), whole.clone()), whole)
     };
-    if let Expr::BinaryExpr(division) = alias.expr.as_mut() {
-        for side in [&mut division.left, &mut division.right] {
-            if side.get_type(schema)?.is_integer() {
-                **side = cast(std::mem::take(side.as_mut()), DataType::Decimal128(20, 0));
-            }
-        }
+    let count = column(count);
+    match super::quotient(&sum, &count, (&kind, &DataType::Int64)) {
+        Some(quotient) => Ok(quotient),
+        None => internal_err!("an average of {kind}"),
     }
-    Ok(Expr::Alias(alias))
 }

@@ -53,13 +53,18 @@ fn constant(expr: &Expr) -> Option<Constant> {
     match expr {
         Expr::Literal(value, _) => {
             let (digits, scale) = match value {
-                ScalarValue::Decimal128(Some(value), _, scale) => (value.unsigned_abs().to_string(), *scale),
+                ScalarValue::Decimal128(Some(value), _, scale) => {
+                    (value.unsigned_abs().to_string(), *scale)
+                }
                 ScalarValue::Int16(Some(value)) => (value.unsigned_abs().to_string(), 0),
                 ScalarValue::Int32(Some(value)) => (value.unsigned_abs().to_string(), 0),
                 ScalarValue::Int64(Some(value)) => (value.unsigned_abs().to_string(), 0),
                 _ => return None,
             };
-            Some(Constant { digits, scale: i32::from(scale) })
+            Some(Constant {
+                digits,
+                scale: i32::from(scale),
+            })
         }
         Expr::Cast(Cast { expr, .. }) => constant(expr),
         _ => None,
@@ -110,11 +115,16 @@ impl ScalarUDFImpl for Divide {
         let [left, right] = args.args.as_slice() else {
             return internal_err!("numeric_div with {} arguments", args.args.len());
         };
-        let single = matches!((left, right), (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)));
+        let single = matches!(
+            (left, right),
+            (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_))
+        );
         let rows = if single { 1 } else { args.number_rows };
         let quotients = divide(&left.to_array(rows)?, &right.to_array(rows)?, self.scale)?;
         if single {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&quotients, 0)?));
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+                &quotients, 0,
+            )?));
         }
         Ok(ColumnarValue::Array(quotients))
     }
@@ -134,24 +144,35 @@ fn divide(left: &ArrayRef, right: &ArrayRef, scale: i8) -> Result<ArrayRef> {
     let power = i256::from(10).checked_pow(shift.unsigned_abs());
     let overflow = || out_of_range(&DataType::Decimal128(38, scale));
     let power = power.ok_or_else(overflow)?;
-    let (left, right) = (left.as_primitive::<Decimal256Type>(), right.as_primitive::<Decimal256Type>());
+    let (left, right) = (
+        left.as_primitive::<Decimal256Type>(),
+        right.as_primitive::<Decimal256Type>(),
+    );
     let quotients = left.iter().zip(right).map(|pair| match pair {
         (Some(left), Some(right)) => {
             if right == i256::ZERO {
-                return Err(QueryError::new(QueryErrorKind::DivisionByZero, "division by zero"));
+                return Err(QueryError::new(
+                    QueryErrorKind::DivisionByZero,
+                    "division by zero",
+                ));
             }
             let (above, below) = if shift >= 0 {
                 (left.checked_mul(power).ok_or_else(overflow)?, right)
             } else {
                 (left, right.checked_mul(power).ok_or_else(overflow)?)
             };
-            rounded(above, below).to_i128().ok_or_else(overflow).map(Some)
+            rounded(above, below)
+                .to_i128()
+                .ok_or_else(overflow)
+                .map(Some)
         }
         _ => Ok(None),
     });
     let quotients = quotients.collect::<std::result::Result<Vec<Option<i128>>, QueryError>>()?;
     let array = Decimal128Array::from(quotients).with_precision_and_scale(38, scale)?;
-    array.validate_decimal_precision(38).map_err(|_| overflow())?;
+    array
+        .validate_decimal_precision(38)
+        .map_err(|_| overflow())?;
     Ok(Arc::new(array))
 }
 
@@ -164,5 +185,9 @@ fn rounded(above: i256, below: i256) -> i256 {
         return quotient;
     }
     let negative = (above < i256::ZERO) != (below < i256::ZERO);
-    if negative { quotient.wrapping_sub(i256::ONE) } else { quotient.wrapping_add(i256::ONE) }
+    if negative {
+        quotient.wrapping_sub(i256::ONE)
+    } else {
+        quotient.wrapping_add(i256::ONE)
+    }
 }

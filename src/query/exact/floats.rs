@@ -64,7 +64,10 @@ impl ScalarUDFImpl for Floats {
         let [left, right] = args.args.as_slice() else {
             return internal_err!("{} with {} arguments", self.name(), args.args.len());
         };
-        let single = matches!((left, right), (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)));
+        let single = matches!(
+            (left, right),
+            (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_))
+        );
         let rows = if single { 1 } else { args.number_rows };
         let (left, right) = (left.to_array(rows)?, right.to_array(rows)?);
         let kernel = match self.op {
@@ -76,7 +79,9 @@ impl ScalarUDFImpl for Floats {
         let result = kernel(&left.as_ref(), &right.as_ref())?;
         check(self.op, &left, &right, &result)?;
         if single {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+                &result, 0,
+            )?));
         }
         Ok(ColumnarValue::Array(result))
     }

@@ -47,6 +47,25 @@ pub(super) fn install(state: &mut SessionState) -> Result<()> {
     powers::install(state)
 }
 
+/// The quotient of two exact numbers of which one at least is a decimal; None for others. Made
+/// before types are coerced, so that what stands around it is coerced to its type.
+pub(super) fn quotient(left: &Expr, right: &Expr, kinds: (&DataType, &DataType)) -> Option<Expr> {
+    let exact = |kind: &DataType| kind.is_decimal() || kind.is_integer();
+    if !exact(kinds.0) || !exact(kinds.1) || !(kinds.0.is_decimal() || kinds.1.is_decimal()) {
+        return None;
+    }
+    let scale = |kind: &DataType| match kind {
+        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
+        _ => 0,
+    };
+    let function = Divide::function(left, right, (scale(kinds.0), scale(kinds.1)));
+    let args = vec![left.clone(), right.clone()];
+    Some(Expr::ScalarFunction(ScalarFunction::new_udf(
+        Arc::new(function),
+        args,
+    )))
+}
+
 /// The rule for averages, over the exact sum that is installed.
 pub(super) fn averages() -> Averages {
     let sum = datafusion::functions_aggregate::sum::sum_udaf();
@@ -127,16 +146,8 @@ fn checked<'a>(expr: &'a Expr, schema: &DFSchema) -> Option<(ScalarUDF, Vec<&'a 
         {
             let kind = left.get_type(schema).ok()?;
             let function = Floats::function(*op, &kind)?;
-            (right.get_type(schema).ok()? == kind).then(|| (function, vec![left.as_ref(), right.as_ref()]))
-        }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right }) => {
-            let scale = |expr: &Expr| match expr.get_type(schema) {
-                Ok(DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale)) => Some(scale),
-                _ => None,
-            };
-            let scales = (scale(left)?, scale(right)?);
-            let function = Divide::function(left, right, scales);
-            Some((function, vec![left.as_ref(), right.as_ref()]))
+            (right.get_type(schema).ok()? == kind)
+                .then(|| (function, vec![left.as_ref(), right.as_ref()]))
         }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let op = match op {

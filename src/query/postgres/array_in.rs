@@ -16,7 +16,10 @@ pub enum Tree {
 }
 
 fn malformed(text: &str) -> QueryError {
-    QueryError::new(Kind::InvalidText, format!("malformed array literal: \"{text}\""))
+    QueryError::new(
+        Kind::InvalidText,
+        format!("malformed array literal: \"{text}\""),
+    )
 }
 
 /// Deepest nesting, as in Postgres.
@@ -38,7 +41,10 @@ pub fn parse(text: &str) -> Result<Vec<Tree>, QueryError> {
 fn depth_and_width(tree: &Tree) -> (usize, usize) {
     match tree {
         Tree::Leaf(_) => (0, 0),
-        Tree::List(items) => (1 + items.first().map_or(0, |item| depth_and_width(item).0), items.len()),
+        Tree::List(items) => (
+            1 + items.first().map_or(0, |item| depth_and_width(item).0),
+            items.len(),
+        ),
     }
 }
 
@@ -145,5 +151,10 @@ fn array_of(items: Vec<Tree>, item: &FieldRef, context: &Context) -> Result<Arra
 
 /// How many dimensions a text's array has.
 pub fn dimensions(text: &str) -> usize {
-    text.trim().chars().filter(|c| !c.is_ascii_whitespace()).take_while(|c| *c == '{').count().max(1)
+    text.trim()
+        .chars()
+        .filter(|c| !c.is_ascii_whitespace())
+        .take_while(|c| *c == '{')
+        .count()
+        .max(1)
 }

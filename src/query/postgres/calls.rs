@@ -13,7 +13,9 @@ type Respelled = Result<Option<Expr>, QueryError>;
 
 fn name_of(function: &Function) -> Option<String> {
     match function.name.0.as_slice() {
-        [part] => part.as_ident().map(|ident| ident.value.to_ascii_lowercase()),
+        [part] => part
+            .as_ident()
+            .map(|ident| ident.value.to_ascii_lowercase()),
         _ => None,
     }
 }
@@ -25,14 +27,17 @@ fn rename(function: &mut Function, name: &str) {
 /// The plain arguments; None where there is more than that.
 fn args_of(function: &Function) -> Option<Vec<Expr>> {
     match &function.args {
-        FunctionArguments::List(list) if list.duplicate_treatment.is_none() && list.clauses.is_empty() => list
-            .args
-            .iter()
-            .map(|arg| match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
-                _ => None,
-            })
-            .collect(),
+        FunctionArguments::List(list)
+            if list.duplicate_treatment.is_none() && list.clauses.is_empty() =>
+        {
+            list.args
+                .iter()
+                .map(|arg| match arg {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+                    _ => None,
+                })
+                .collect()
+        }
         _ => None,
     }
 }
@@ -45,7 +50,9 @@ pub fn function(expr: &mut Expr) -> Respelled {
         && let Some(frame) = &mut spec.window_frame
     {
         for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.as_mut()) {
-            if let ast::WindowFrameBound::Preceding(Some(value)) | ast::WindowFrameBound::Following(Some(value)) = bound {
+            if let ast::WindowFrameBound::Preceding(Some(value))
+            | ast::WindowFrameBound::Following(Some(value)) = bound
+            {
                 frame_literal(value);
             }
         }
@@ -96,7 +103,10 @@ pub fn function(expr: &mut Expr) -> Respelled {
             Some(call("date_part", vec![text(unit), take(from)]))
         }
         ("age", [from]) => {
-            let today = cast(call("current_date", Vec::new()), DataType::Timestamp(None, ast::TimezoneInfo::None));
+            let today = cast(
+                call("current_date", Vec::new()),
+                DataType::Timestamp(None, ast::TimezoneInfo::None),
+            );
             Some(call("age", vec![today, take(from)]))
         }
         ("pg_typeof", [value]) if string(value).is_some() => Some(text("unknown")),
@@ -106,7 +116,10 @@ pub fn function(expr: &mut Expr) -> Respelled {
         ("to_number", [value, template])
             if string(template).is_some_and(|t| !t.is_empty()) && string(value).is_some() =>
         {
-            let (value, template) = (string(value).unwrap_or_default(), string(template).unwrap_or_default());
+            let (value, template) = (
+                string(value).unwrap_or_default(),
+                string(template).unwrap_or_default(),
+            );
             let digits = super::number_format::digits(value, template).map_err(QueryError::from)?;
             let any = DataType::Numeric(ast::ExactNumberInfo::None);
             Some(cast(text(digits), any))
@@ -119,7 +132,11 @@ pub fn function(expr: &mut Expr) -> Respelled {
 }
 
 fn operator(left: Expr, op: B, right: Expr) -> Expr {
-    Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }))
+    Expr::Nested(Box::new(Expr::BinaryOp {
+        left: Box::new(left),
+        op,
+        right: Box::new(right),
+    }))
 }
 
 fn simple_type(name: &str) -> DataType {
@@ -137,9 +154,8 @@ fn simple_type(name: &str) -> DataType {
 /// What the engine gives as an unsigned number.
 fn result_type(name: &str) -> Option<DataType> {
     match name {
-        "array_length" | "cardinality" | "array_ndims" | "array_position" | "array_upper" | "array_lower" | "ntile" => {
-            Some(DataType::Int(None))
-        }
+        "array_length" | "cardinality" | "array_ndims" | "array_position" | "array_upper"
+        | "array_lower" | "ntile" => Some(DataType::Int(None)),
         "row_number" | "rank" | "dense_rank" | "regr_count" => Some(DataType::BigInt(None)),
         _ => None,
     }
@@ -158,20 +174,40 @@ fn positional_interval(function: &mut Function) {
     let FunctionArguments::List(list) = &mut function.args else {
         return;
     };
-    let named = |arg: &FunctionArg| matches!(arg, FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. });
+    let named = |arg: &FunctionArg| {
+        matches!(
+            arg,
+            FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. }
+        )
+    };
     if !list.args.iter().any(named) {
         return;
     }
-    let zero = || FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::value(Value::Number("0".to_owned(), false))));
+    let zero = || {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::value(Value::Number(
+            "0".to_owned(),
+            false,
+        ))))
+    };
     let mut placed: Vec<FunctionArg> = (0..NAMES.len()).map(|_| zero()).collect();
     for (index, arg) in list.args.drain(..).enumerate() {
         let (at, arg) = match arg {
-            FunctionArg::Named { name, arg, .. } => {
-                (NAMES.iter().position(|known| name.value.eq_ignore_ascii_case(known)), arg)
-            }
-            FunctionArg::ExprNamed { name: Expr::Identifier(name), arg, .. } => {
-                (NAMES.iter().position(|known| name.value.eq_ignore_ascii_case(known)), arg)
-            }
+            FunctionArg::Named { name, arg, .. } => (
+                NAMES
+                    .iter()
+                    .position(|known| name.value.eq_ignore_ascii_case(known)),
+                arg,
+            ),
+            FunctionArg::ExprNamed {
+                name: Expr::Identifier(name),
+                arg,
+                ..
+            } => (
+                NAMES
+                    .iter()
+                    .position(|known| name.value.eq_ignore_ascii_case(known)),
+                arg,
+            ),
             FunctionArg::Unnamed(arg) => (Some(index), arg),
             _ => continue,
         };
@@ -191,12 +227,19 @@ fn set_function(name: &str, mut args: Vec<Expr>) -> Option<Expr> {
             let int4 = args.iter().all(is_small_integer);
             let series = call("frazil_series", args);
             let rows = call("unnest", vec![series]);
-            return Some(if int4 { cast(rows, DataType::Int(None)) } else { rows });
+            return Some(if int4 {
+                cast(rows, DataType::Int(None))
+            } else {
+                rows
+            });
         }
         ("generate_subscripts", [array, dimension]) => {
             let length = call("array_length", vec![take(array), take(dimension)]);
             let one = Expr::value(Value::Number("1".to_owned(), false));
-            let series = call("frazil_series", vec![one, cast(length, DataType::BigInt(None))]);
+            let series = call(
+                "frazil_series",
+                vec![one, cast(length, DataType::BigInt(None))],
+            );
             return Some(cast(call("unnest", vec![series]), DataType::Int(None)));
         }
         (name, _) if super::json::is_set(name) => call(&format!("frazil_{name}"), args),
@@ -232,20 +275,41 @@ fn is_integer(expr: &Expr) -> bool {
 /// A function in FROM: its column is called by the alias, or by its own name.
 pub fn table_factor(factor: &mut TableFactor) {
     let (name, mut args, alias, ordinality) = match factor {
-        TableFactor::Table { name, args: Some(arguments), alias, with_ordinality, .. } => {
-            let args: Option<Vec<Expr>> = arguments.args.iter().map(|arg| match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
-                _ => None,
-            }).collect();
+        TableFactor::Table {
+            name,
+            args: Some(arguments),
+            alias,
+            with_ordinality,
+            ..
+        } => {
+            let args: Option<Vec<Expr>> = arguments
+                .args
+                .iter()
+                .map(|arg| match arg {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+                    _ => None,
+                })
+                .collect();
             let [part] = name.0.as_slice() else {
                 return;
             };
             let (Some(args), Some(ident)) = (args, part.as_ident()) else {
                 return;
             };
-            (ident.value.to_ascii_lowercase(), args, alias.clone(), *with_ordinality)
+            (
+                ident.value.to_ascii_lowercase(),
+                args,
+                alias.clone(),
+                *with_ordinality,
+            )
         }
-        TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_ordinality: false, .. } => {
+        TableFactor::UNNEST {
+            alias,
+            array_exprs,
+            with_offset: false,
+            with_ordinality: false,
+            ..
+        } => {
             if let [_] = array_exprs.as_slice() {
                 let alias = alias.get_or_insert_with(|| plain_alias("unnest"));
                 name_column(alias);
@@ -260,13 +324,26 @@ pub fn table_factor(factor: &mut TableFactor) {
     let mut alias = alias.unwrap_or_else(|| plain_alias(&name));
     let body = if name == "generate_series" && args.iter().all(is_integer) && args.len() > 1 {
         // Rows are made one after the other: nothing is held.
-        let kind = if args.iter().all(is_small_integer) { "INT" } else { "BIGINT" };
-        let from = format!("SELECT CAST(value AS {kind}) FROM generate_series({})", shown(&args));
+        let kind = if args.iter().all(is_small_integer) {
+            "INT"
+        } else {
+            "BIGINT"
+        };
+        let from = format!(
+            "SELECT CAST(value AS {kind}) FROM generate_series({})",
+            shown(&args)
+        );
         parsed(&from)
     } else if super::json::is_each(&name) && args.len() == 1 {
         let json = take(&mut args[0]);
-        let keys = call("unnest", vec![call(&format!("frazil_{name}_keys"), vec![json.clone()])]);
-        let values = call("unnest", vec![call(&format!("frazil_{name}_values"), vec![json])]);
+        let keys = call(
+            "unnest",
+            vec![call(&format!("frazil_{name}_keys"), vec![json.clone()])],
+        );
+        let values = call(
+            "unnest",
+            vec![call(&format!("frazil_{name}_values"), vec![json])],
+        );
         parsed(&format!("SELECT {keys} AS key, {values} AS value"))
     } else {
         let Some(rows) = set_function(&name, args) else {
@@ -276,7 +353,10 @@ pub fn table_factor(factor: &mut TableFactor) {
             return;
         };
         if let ast::SetExpr::Select(select) = query.body.as_mut() {
-            select.projection = vec![SelectItem::ExprWithAlias { expr: rows, alias: Ident::with_quote('"', name.clone()) }];
+            select.projection = vec![SelectItem::ExprWithAlias {
+                expr: rows,
+                alias: Ident::with_quote('"', name.clone()),
+            }];
         }
         Some(query)
     };
@@ -286,7 +366,12 @@ pub fn table_factor(factor: &mut TableFactor) {
     if !super::json::is_each(&name) {
         name_column(&mut alias);
     }
-    *factor = TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None };
+    *factor = TableFactor::Derived {
+        lateral: false,
+        subquery,
+        alias: Some(alias),
+        sample: None,
+    };
 }
 
 fn shown(args: &[Expr]) -> String {
@@ -305,13 +390,21 @@ pub fn parsed(text: &str) -> Option<Box<ast::Query>> {
 }
 
 fn plain_alias(name: &str) -> ast::TableAlias {
-    ast::TableAlias { explicit: true, name: Ident::with_quote('"', name), columns: Vec::new(), at: None }
+    ast::TableAlias {
+        explicit: true,
+        name: Ident::with_quote('"', name),
+        columns: Vec::new(),
+        at: None,
+    }
 }
 
 /// One column and no name for it: it is called as the table is.
 fn name_column(alias: &mut ast::TableAlias) {
     if alias.columns.is_empty() {
-        alias.columns = vec![ast::TableAliasColumnDef { name: alias.name.clone(), data_type: None }];
+        alias.columns = vec![ast::TableAliasColumnDef {
+            name: alias.name.clone(),
+            data_type: None,
+        }];
     }
 }
 
@@ -326,7 +419,11 @@ fn length_of(length: &Option<CharacterLength>) -> Option<u64> {
 pub fn cast_to(inner: &mut Box<Expr>, data_type: &DataType, is_text: bool) -> Respelled {
     let limited = |name: &str, inner: &mut Box<Expr>, length: u64| {
         if length == 0 {
-            let kind = if name == "frazil_bpchar" { "char" } else { "varchar" };
+            let kind = if name == "frazil_bpchar" {
+                "char"
+            } else {
+                "varchar"
+            };
             return Err(QueryError::new(
                 Kind::InvalidParameter,
                 format!("length for type {kind} must be at least 1"),
@@ -339,27 +436,31 @@ pub fn cast_to(inner: &mut Box<Expr>, data_type: &DataType, is_text: bool) -> Re
     match data_type {
         DataType::JSON => Ok(Some(call("frazil_json", vec![take(inner)]))),
         DataType::JSONB => Ok(Some(call("frazil_jsonb", vec![take(inner)]))),
-        DataType::Varchar(length) | DataType::CharacterVarying(length) | DataType::CharVarying(length) => {
-            match length_of(length) {
-                Some(length) => limited("frazil_varchar", inner, length),
-                None if is_text => Ok(Some(call("frazil_varchar", vec![take(inner)]))),
-                None => {
-                    let value = take(inner);
-                    Ok(Some(cast(value, DataType::Text)))
-                }
+        DataType::Varchar(length)
+        | DataType::CharacterVarying(length)
+        | DataType::CharVarying(length) => match length_of(length) {
+            Some(length) => limited("frazil_varchar", inner, length),
+            None if is_text => Ok(Some(call("frazil_varchar", vec![take(inner)]))),
+            None => {
+                let value = take(inner);
+                Ok(Some(cast(value, DataType::Text)))
             }
-        }
+        },
         DataType::Char(length) | DataType::Character(length) => {
             limited("frazil_bpchar", inner, length_of(length).unwrap_or(1))
         }
         DataType::Custom(name, arguments) if arguments.is_empty() => {
             match name.to_string().to_ascii_lowercase().as_str() {
-                "bpchar" => Ok(Some(call("frazil_bpchar", vec![cast(take(inner), DataType::Text)]))),
+                "bpchar" => Ok(Some(call(
+                    "frazil_bpchar",
+                    vec![cast(take(inner), DataType::Text)],
+                ))),
                 "name" if is_text => Ok(Some(call("frazil_name", vec![take(inner)]))),
                 "\"char\"" if is_text => Ok(Some(call("frazil_char", vec![take(inner)]))),
-                "timetz" | "money" | "xml" | "inet" | "cidr" | "macaddr" | "tsvector" | "tsquery" | "point" | "box"
-                | "circle" | "line" | "lseg" | "path" | "polygon" | "bit" | "varbit" | "int4range" | "int8range"
-                | "numrange" | "tsrange" | "tstzrange" | "daterange" => Err(QueryError::new(
+                "timetz" | "money" | "xml" | "inet" | "cidr" | "macaddr" | "tsvector"
+                | "tsquery" | "point" | "box" | "circle" | "line" | "lseg" | "path" | "polygon"
+                | "bit" | "varbit" | "int4range" | "int8range" | "numrange" | "tsrange"
+                | "tstzrange" | "daterange" => Err(QueryError::new(
                     Kind::FeatureNotSupported,
                     format!("the type {name} is not supported"),
                 )),

@@ -27,7 +27,10 @@ pub fn spelled(inner: Cast, schema: &DFSchema, zone: Tz) -> Result<Transformed<E
             return Ok(Transformed::yes(Expr::Literal(value, None)));
         }
         if text_in::function(&to, zone).is_some() && fits_one_level(text, &to) {
-            let context = Context { zone, ..Context::default() };
+            let context = Context {
+                zone,
+                ..Context::default()
+            };
             let value = text_in::value_of(text, &to, &context)?;
             return Ok(Transformed::yes(Expr::Literal(value, None)));
         }
@@ -39,14 +42,20 @@ pub fn spelled(inner: Cast, schema: &DFSchema, zone: Tz) -> Result<Transformed<E
     if !exists(&from, &to) {
         return Err(QueryError::new(
             Kind::State("42846"),
-            format!("cannot cast type {} to {}", types::name_of(&from), types::name_of(&to)),
+            format!(
+                "cannot cast type {} to {}",
+                types::name_of(&from),
+                types::name_of(&to)
+            ),
         )
         .into());
     }
     if open {
         return Ok(match &from {
             DataType::Decimal128(..) | DataType::Decimal256(..) => Transformed::yes(*inner.expr),
-            from if from.is_integer() => Transformed::yes(cast(*inner.expr, DataType::Decimal128(38, 0))),
+            from if from.is_integer() => {
+                Transformed::yes(cast(*inner.expr, DataType::Decimal128(38, 0)))
+            }
             _ => Transformed::no(Expr::Cast(inner)),
         });
     }
@@ -107,21 +116,32 @@ fn expression(expr: Expr, schema: &DFSchema, zone: Tz) -> Result<Transformed<Exp
     let Ok(from) = inner.expr.get_type(schema) else {
         return Ok(Transformed::no(Expr::Cast(inner)));
     };
-    if from.is_string() && let Some(function) = text_in::function(&to, zone) {
+    if from.is_string()
+        && let Some(function) = text_in::function(&to, zone)
+    {
         let call = ScalarFunction::new_udf(Arc::new(function), vec![*inner.expr]);
         return Ok(Transformed::yes(Expr::ScalarFunction(call)));
     }
-    let marked = inner.expr.to_field(schema).is_ok_and(|(_, field)| types::mark_of(&field).is_some());
+    let marked = inner
+        .expr
+        .to_field(schema)
+        .is_ok_and(|(_, field)| types::mark_of(&field).is_some());
     if to.is_string() && (marked || text_out::is_ours(&from)) {
         let call = ScalarFunction::new_udf(Arc::new(text_out::function(zone)), vec![*inner.expr]);
         let text = Expr::ScalarFunction(call);
-        return Ok(Transformed::yes(if to == DataType::Utf8 { text } else { cast(text, to) }));
+        return Ok(Transformed::yes(if to == DataType::Utf8 {
+            text
+        } else {
+            cast(text, to)
+        }));
     }
     if let (DataType::Time64(_), DataType::Interval(_)) = (&from, &to) {
         let call = ScalarFunction::new_udf(Arc::new(super::spans::of_time()), vec![*inner.expr]);
         return Ok(Transformed::yes(Expr::ScalarFunction(call)));
     }
-    if let (DataType::Interval(_), DataType::Time64(TimeUnit::Nanosecond | TimeUnit::Microsecond)) = (&from, &to) {
+    if let (DataType::Interval(_), DataType::Time64(TimeUnit::Nanosecond | TimeUnit::Microsecond)) =
+        (&from, &to)
+    {
         let call = ScalarFunction::new_udf(Arc::new(super::spans::time_of()), vec![*inner.expr]);
         return Ok(Transformed::yes(cast(Expr::ScalarFunction(call), to)));
     }

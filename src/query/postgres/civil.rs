@@ -99,9 +99,6 @@ mod tests {
         assert_eq!(iso_weekday(0), 4);
         assert_eq!(iso_week(days_of(2021, 1, 1)), (2020, 53));
         assert_eq!(iso_week_start(2020, 53), days_of(2020, 12, 28));
-        assert_eq!(
-            ymd_of(add_months(days_of(2020, 1, 31), 1)),
-            (2020, 2, 29)
-        );
+        assert_eq!(ymd_of(add_months(days_of(2020, 1, 31), 1)), (2020, 2, 29));
     }
 }

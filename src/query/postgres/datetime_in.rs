@@ -250,16 +250,34 @@ pub fn abbreviation(word: &str) -> Option<i64> {
 
 pub fn month_named(word: &str) -> Option<i64> {
     const NAMES: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september",
-        "october", "november", "december",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
     ];
-    let found = |name: &&str| **name == *word || word == &name[..3] || (word == "sept" && **name == *"september");
+    let found = |name: &&str| {
+        **name == *word || word == &name[..3] || (word == "sept" && **name == *"september")
+    };
     NAMES.iter().position(found).map(|index| index as i64 + 1)
 }
 
 fn is_weekday(word: &str) -> bool {
     const NAMES: [&str; 7] = [
-        "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
     ];
     let short = ["tues", "weds", "wednes", "thur", "thurs"];
     NAMES.iter().any(|name| *name == word || &name[..3] == word) || short.contains(&word)
@@ -383,7 +401,11 @@ fn numeral(reader: &mut Reader<'_>, parts: &mut Parts, context: &Context) -> Fou
             compact(parts, &digits[..2], &digits[2..])
         }
         6 if parts.time.is_none() => {
-            let fields = (number(&digits[..2])?, number(&digits[2..4])?, number(&digits[4..])?);
+            let fields = (
+                number(&digits[..2])?,
+                number(&digits[2..4])?,
+                number(&digits[4..])?,
+            );
             let fraction = fraction(reader)?;
             set_time(parts, fields.0, fields.1, fields.2, fraction)
         }

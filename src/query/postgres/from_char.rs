@@ -48,11 +48,16 @@ fn invalid(value: &str, pattern: &str) -> QueryError {
 }
 
 fn out_of_range(text: &str) -> QueryError {
-    QueryError::new(Kind::State("22008"), format!("date/time field value out of range: \"{text}\""))
+    QueryError::new(
+        Kind::State("22008"),
+        format!("date/time field value out of range: \"{text}\""),
+    )
 }
 
 struct Reader<'a> {
     rest: &'a str,
+    /// The next field follows at once: this one has all its digits.
+    tight: bool,
 }
 
 impl Reader<'_> {
@@ -66,12 +71,18 @@ impl Reader<'_> {
         let signed = self.rest.strip_prefix(['-', '+']);
         let negative = self.rest.starts_with('-');
         let body = signed.unwrap_or(self.rest);
-        let end = body.bytes().take(width).take_while(u8::is_ascii_digit).count();
-        if end == 0 {
+        let end = body
+            .bytes()
+            .take(width)
+            .take_while(u8::is_ascii_digit)
+            .count();
+        if end == 0 || (self.tight && end < width && width <= 4) {
             let shown: String = self.rest.chars().take(width).collect();
             return Err(invalid(&shown, pattern));
         }
-        let value: i64 = body[..end].parse().map_err(|_| invalid(&body[..end], pattern))?;
+        let value: i64 = body[..end]
+            .parse()
+            .map_err(|_| invalid(&body[..end], pattern))?;
         self.rest = &body[end..];
         Ok((if negative { -value } else { value }, end))
     }
@@ -80,7 +91,10 @@ impl Reader<'_> {
         self.skip_space();
         let mut best: Option<(usize, usize)> = None;
         for (index, name) in names.iter().enumerate() {
-            let matches = self.rest.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name));
+            let matches = self
+                .rest
+                .get(..name.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(name));
             if matches && best.is_none_or(|(_, length)| name.len() > length) {
                 best = Some((index, name.len()));
             }
@@ -91,7 +105,11 @@ impl Reader<'_> {
                 Ok(index as i64)
             }
             None => {
-                let shown: String = self.rest.chars().take_while(|c| c.is_alphabetic()).collect();
+                let shown: String = self
+                    .rest
+                    .chars()
+                    .take_while(|c| c.is_alphabetic())
+                    .collect();
                 Err(invalid(&shown, pattern))
             }
         }
@@ -100,14 +118,21 @@ impl Reader<'_> {
 
 pub fn moment(text: &str, template: &str) -> Read<Moment> {
     let template = pieces(template);
-    let mut reader = Reader { rest: text };
+    let mut reader = Reader {
+        rest: text,
+        tight: false,
+    };
     let mut parts = Parts::default();
     for (index, piece) in template.iter().enumerate() {
         match piece {
             Piece::Text(quoted) => {
                 reader.skip_space();
                 let skip: usize = quoted.trim_start().chars().count();
-                let end = reader.rest.char_indices().nth(skip).map_or(reader.rest.len(), |(at, _)| at);
+                let end = reader
+                    .rest
+                    .char_indices()
+                    .nth(skip)
+                    .map_or(reader.rest.len(), |(at, _)| at);
                 reader.rest = &reader.rest[end..];
             }
             Piece::Other(c) => {
@@ -125,6 +150,7 @@ pub fn moment(text: &str, template: &str) -> Read<Moment> {
                 if reader.rest.trim().is_empty() {
                     break;
                 }
+                reader.tight = tight;
                 field(&mut reader, &mut parts, name, tight)?;
             }
         }
@@ -145,7 +171,27 @@ fn separator(reader: &mut Reader<'_>) {
 }
 
 fn is_number(name: &str) -> bool {
-    !matches!(name, "MONTH" | "Month" | "MON" | "Mon" | "DAY" | "Day" | "DY" | "Dy" | "RM" | "AM" | "PM" | "A.M." | "P.M." | "AD" | "BC" | "A.D." | "B.C." | "TZ")
+    !matches!(
+        name,
+        "MONTH"
+            | "Month"
+            | "MON"
+            | "Mon"
+            | "DAY"
+            | "Day"
+            | "DY"
+            | "Dy"
+            | "RM"
+            | "AM"
+            | "PM"
+            | "A.M."
+            | "P.M."
+            | "AD"
+            | "BC"
+            | "A.D."
+            | "B.C."
+            | "TZ"
+    )
 }
 
 fn field(reader: &mut Reader<'_>, parts: &mut Parts, name: &str, tight: bool) -> Read<()> {
@@ -154,17 +200,35 @@ fn field(reader: &mut Reader<'_>, parts: &mut Parts, name: &str, tight: bool) ->
     match name {
         "YYYY" | "IYYY" => {
             let (year, digits) = reader.number(wide(4), name)?;
-            set_year(parts, name, if digits <= 2 && name == "YYYY" { near(year, digits) } else { year });
+            set_year(
+                parts,
+                name,
+                if digits <= 2 && name == "YYYY" {
+                    near(year, digits)
+                } else {
+                    year
+                },
+            );
         }
         "Y,YYY" => {
             let (thousands, _) = reader.number(3, name)?;
-            reader.rest = reader.rest.strip_prefix(',').ok_or_else(|| invalid(reader.rest, name))?;
+            reader.rest = reader
+                .rest
+                .strip_prefix(',')
+                .ok_or_else(|| invalid(reader.rest, name))?;
             let (rest, _) = reader.number(3, name)?;
             parts.year = Some(thousands * 1000 + rest);
         }
         "YYY" | "YY" | "Y" | "IYY" | "IY" | "I" => {
-            let width = name.trim_start_matches('I').len().max(usize::from(name == "I"));
-            let width = if name.starts_with('I') { name.len() } else { width };
+            let width = name
+                .trim_start_matches('I')
+                .len()
+                .max(usize::from(name == "I"));
+            let width = if name.starts_with('I') {
+                name.len()
+            } else {
+                width
+            };
             let (year, digits) = reader.number(wide(width), name)?;
             set_year(parts, name, near(year, digits));
         }
@@ -172,7 +236,11 @@ fn field(reader: &mut Reader<'_>, parts: &mut Parts, name: &str, tight: bool) ->
         "MM" => parts.month = Some(reader.number(wide(2), name)?.0),
         "MONTH" | "Month" | "MON" | "Mon" => {
             let full = name.len() > 3;
-            let month = if full { reader.one_of(&MONTHS, name)? } else { reader.one_of(&short, name)? };
+            let month = if full {
+                reader.one_of(&MONTHS, name)?
+            } else {
+                reader.one_of(&short, name)?
+            };
             parts.month = Some(month + 1);
         }
         "RM" => parts.month = Some(reader.one_of(&ROMAN, name)? + 1),
@@ -267,11 +335,16 @@ fn settled(parts: &Parts, text: &str) -> Read<Moment> {
             hour = hour % 12 + if afternoon { 12 } else { 0 };
         }
     }
-    let clock_fits = (0..24).contains(&hour) && (0..60).contains(&parts.minute) && (0..60).contains(&parts.second);
+    let clock_fits = (0..24).contains(&hour)
+        && (0..60).contains(&parts.minute)
+        && (0..60).contains(&parts.second);
     if !clock_fits {
         return Err(wrong());
     }
-    let mut time = hour * HOUR_MICROS + parts.minute * MINUTE_MICROS + parts.second * SECOND_MICROS + parts.micros;
+    let mut time = hour * HOUR_MICROS
+        + parts.minute * MINUTE_MICROS
+        + parts.second * SECOND_MICROS
+        + parts.micros;
     if let Some(seconds) = parts.seconds_of_day {
         if !(0..86_400).contains(&seconds) {
             return Err(wrong());
@@ -280,10 +353,17 @@ fn settled(parts: &Parts, text: &str) -> Read<Moment> {
     }
     let days = days(parts).ok_or_else(wrong)?;
     let zone = parts.zone_hours.map(|hours| {
-        let minutes = if hours < 0 { -parts.zone_minutes } else { parts.zone_minutes };
+        let minutes = if hours < 0 {
+            -parts.zone_minutes
+        } else {
+            parts.zone_minutes
+        };
         hours * 3600 + minutes * 60
     });
-    Ok(Moment { micros: days * DAY_MICROS + time, zone })
+    Ok(Moment {
+        micros: days * DAY_MICROS + time,
+        zone,
+    })
 }
 
 fn days(parts: &Parts) -> Option<i64> {
@@ -296,7 +376,11 @@ fn days(parts: &Parts) -> Option<i64> {
     }
     let mut year = parts.year.or(parts.iso_year).unwrap_or(0);
     if let Some(century) = parts.century {
-        year = if parts.year.is_some() { (century - 1) * 100 + year.rem_euclid(100) } else { (century - 1) * 100 + 1 };
+        year = if parts.year.is_some() {
+            (century - 1) * 100 + year.rem_euclid(100)
+        } else {
+            (century - 1) * 100 + 1
+        };
     }
     // Years before Christ are counted without a year 0; no year at all is 1 BC.
     let year = match (parts.before_christ, year) {
@@ -312,6 +396,9 @@ fn days(parts: &Parts) -> Option<i64> {
         return ((1..=most).contains(&day)).then(|| days_of(year, 1, 1) + day - 1);
     }
     let (month, day) = (parts.month.unwrap_or(1), parts.day.unwrap_or(1));
-    let fits = (1..=12).contains(&month) && day >= 1 && day <= days_in(year, month) && year.abs() < 300_000;
+    let fits = (1..=12).contains(&month)
+        && day >= 1
+        && day <= days_in(year, month)
+        && year.abs() < 300_000;
     fits.then(|| days_of(year, month, day))
 }

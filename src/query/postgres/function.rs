@@ -81,9 +81,7 @@ impl T {
             Self::TimestampTz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Self::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             Self::TextArray => DataType::new_list(DataType::Utf8, true),
-            Self::TextArrays => {
-                DataType::new_list(DataType::new_list(DataType::Utf8, true), true)
-            }
+            Self::TextArrays => DataType::new_list(DataType::new_list(DataType::Utf8, true), true),
             Self::JsonArray => list_of(JSON),
             Self::JsonbArray => list_of(JSONB),
             Self::IntArray => DataType::new_list(DataType::Int32, true),
@@ -100,7 +98,11 @@ impl T {
                 D::Int8 | D::UInt8 | D::Int16 => 1,
                 D::Int32 | D::UInt16 => 2,
                 D::Int64 | D::UInt32 => 3,
-                D::UInt64 | D::Decimal32(..) | D::Decimal64(..) | D::Decimal128(..) | D::Decimal256(..) => 4,
+                D::UInt64
+                | D::Decimal32(..)
+                | D::Decimal64(..)
+                | D::Decimal128(..)
+                | D::Decimal256(..) => 4,
                 D::Float16 | D::Float32 => 5,
                 D::Float64 => 6,
                 _ => return None,
@@ -123,7 +125,9 @@ impl T {
                 text.then_some(300)
             }
             Self::TextArrays | Self::JsonArray | Self::JsonbArray => None,
-            Self::Bytea => matches!(kind, D::Binary | D::LargeBinary | D::BinaryView).then_some(300),
+            Self::Bytea => {
+                matches!(kind, D::Binary | D::LargeBinary | D::BinaryView).then_some(300)
+            }
             Self::Date => matches!(kind, D::Date32).then_some(300),
             Self::Time => matches!(kind, D::Time32(_) | D::Time64(_)).then_some(300),
             Self::Timestamp => match kind {
@@ -142,7 +146,11 @@ impl T {
             Self::Json | Self::Jsonb => text.then_some(290),
             Self::TextArray | Self::IntArray => match kind {
                 D::List(item) | D::LargeList(item) | D::FixedSizeList(item, _) => {
-                    let wanted = if self == Self::IntArray { item.data_type().is_integer() } else { item.data_type().is_string() || item.data_type().is_null() };
+                    let wanted = if self == Self::IntArray {
+                        item.data_type().is_integer()
+                    } else {
+                        item.data_type().is_string() || item.data_type().is_null()
+                    };
                     wanted.then_some(300)
                 }
                 _ => None,
@@ -180,19 +188,30 @@ pub struct Overload {
 
 /// An overload that gives NULL for NULL.
 pub const fn on(args: &'static [T], returns: T, body: Body) -> Overload {
-    Overload { args, more: None, returns, strict: true, body }
+    Overload {
+        args,
+        more: None,
+        returns,
+        strict: true,
+        body,
+    }
 }
 
 /// An overload that sees NULLs.
 pub const fn with_nulls(args: &'static [T], more: Option<T>, returns: T, body: Body) -> Overload {
-    Overload { args, more, returns, strict: false, body }
+    Overload {
+        args,
+        more,
+        returns,
+        strict: false,
+        body,
+    }
 }
 
 /// A function under its names, the first being its own.
 pub struct Function {
     names: &'static [&'static str],
     overloads: Arc<[Overload]>,
-    volatility: Volatility,
     context: Context,
     signature: Signature,
     aliases: Vec<String>,
@@ -203,9 +222,9 @@ impl Function {
         Self {
             names,
             overloads: overloads.into().into(),
-            volatility: Volatility::Immutable,
             context: Context::default(),
-            signature: Signature::user_defined(Volatility::Immutable),
+            // Some depend on the session's zone, none on the moment.
+            signature: Signature::user_defined(Volatility::Stable),
             aliases: names[1..].iter().map(|name| (*name).to_owned()).collect(),
         }
     }
@@ -254,7 +273,11 @@ impl Function {
         let kinds: Vec<_> = kinds.iter().map(types::name_of).collect();
         QueryError::new(
             Kind::UndefinedFunction,
-            format!("function {}({}) does not exist", self.names[0], kinds.join(", ")),
+            format!(
+                "function {}({}) does not exist",
+                self.names[0],
+                kinds.join(", ")
+            ),
         )
         .with_hint(
             "No function matches the given name and argument types. You might need to add \
@@ -269,7 +292,9 @@ fn wanted(overload: &Overload, index: usize) -> Option<T> {
 
 impl std::fmt::Debug for Function {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Function").field("name", &self.names[0]).finish_non_exhaustive()
+        f.debug_struct("Function")
+            .field("name", &self.names[0])
+            .finish_non_exhaustive()
     }
 }
 
@@ -307,12 +332,21 @@ impl ScalarUDFImpl for Function {
             match wanted(overload, index) {
                 None | Some(T::Shown) => kind.clone(),
                 // Numerics keep their own scale: the body reads them exactly.
-                Some(T::Numeric(_)) if matches!(kind, DataType::Decimal128(..) | DataType::Decimal256(..)) => kind.clone(),
+                Some(T::Numeric(_))
+                    if matches!(kind, DataType::Decimal128(..) | DataType::Decimal256(..)) =>
+                {
+                    kind.clone()
+                }
                 Some(T::Numeric(_)) if kind.is_integer() => DataType::Decimal128(20, 0),
                 Some(T::Numeric(_)) => DataType::Decimal128(38, 16),
                 Some(T::TimestampTz) => match kind {
-                    DataType::Timestamp(_, Some(zone)) => DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::clone(zone))),
-                    _ => DataType::Timestamp(TimeUnit::Microsecond, Some(self.context.zone.name().into())),
+                    DataType::Timestamp(_, Some(zone)) => {
+                        DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::clone(zone)))
+                    }
+                    _ => DataType::Timestamp(
+                        TimeUnit::Microsecond,
+                        Some(self.context.zone.name().into()),
+                    ),
                 },
                 Some(wanted) => wanted.arrow(),
             }
@@ -326,7 +360,11 @@ impl ScalarUDFImpl for Function {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let kinds: Vec<_> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
+        let kinds: Vec<_> = args
+            .arg_fields
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
         let overload = self.choose(&kinds).ok_or_else(|| self.unknown(&kinds))?;
         let field = Field::new(self.names[0], overload.returns.arrow(), true);
         Ok(Arc::new(match overload.returns {
@@ -342,11 +380,23 @@ impl ScalarUDFImpl for Function {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let kinds: Vec<_> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
+        let kinds: Vec<_> = args
+            .arg_fields
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
         let overload = self.choose(&kinds).ok_or_else(|| self.unknown(&kinds))?;
-        let single = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let single = args
+            .args
+            .iter()
+            .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if single { 1 } else { args.number_rows };
-        let zone = args.config_options.execution.time_zone.as_deref().unwrap_or("UTC");
+        let zone = args
+            .config_options
+            .execution
+            .time_zone
+            .as_deref()
+            .unwrap_or("UTC");
         let context = Context {
             zone: super::datetime_in::zone_named(zone).unwrap_or(chrono_tz::Tz::UTC),
             ..self.context
@@ -367,7 +417,11 @@ impl ScalarUDFImpl for Function {
             .collect::<Result<Vec<_>>>()?;
         let returns = args.return_field.data_type();
         let null = ScalarValue::try_from(returns)?;
-        let mut row = Row { columns: &columns, at: 0, context: &context };
+        let mut row = Row {
+            columns: &columns,
+            at: 0,
+            context: &context,
+        };
         let mut values = Vec::with_capacity(rows);
         for at in 0..rows {
             row.at = at;
@@ -383,12 +437,24 @@ impl ScalarUDFImpl for Function {
         }
         if single {
             let value = values.pop().unwrap_or(null);
-            let value = if value.data_type() == *returns { value } else { value.cast_to(returns)? };
+            let value = if value.data_type() == *returns {
+                value
+            } else {
+                value.cast_to(returns)?
+            };
             return Ok(ColumnarValue::Scalar(value));
         }
-        let array = if values.is_empty() { new_empty_array(returns) } else { ScalarValue::iter_to_array(values)? };
+        let array = if values.is_empty() {
+            new_empty_array(returns)
+        } else {
+            ScalarValue::iter_to_array(values)?
+        };
         // Lists bear their item's mark in their type.
-        let array = if array.data_type() == returns { array } else { cast_with_options(&array, returns, &CastOptions::default())? };
+        let array = if array.data_type() == returns {
+            array
+        } else {
+            cast_with_options(&array, returns, &CastOptions::default())?
+        };
         Ok(ColumnarValue::Array(array))
     }
 }
@@ -403,13 +469,21 @@ struct Cells {
 }
 
 impl Cells {
-    fn new(array: &ArrayRef, kind: T, one_for_all: bool, field: &FieldRef, context: &Context) -> Result<Self> {
+    fn new(
+        array: &ArrayRef,
+        kind: T,
+        one_for_all: bool,
+        field: &FieldRef,
+        context: &Context,
+    ) -> Result<Self> {
         let to = match kind {
             T::Bool => DataType::Boolean,
             T::Int4 | T::Int8 => DataType::Int64,
             T::Float8 => DataType::Float64,
             T::Numeric(_) => match array.data_type() {
-                DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => DataType::Decimal256(76, *scale),
+                DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => {
+                    DataType::Decimal256(76, *scale)
+                }
                 _ => DataType::Decimal256(76, 16),
             },
             T::Text | T::Json | T::Jsonb => DataType::Utf8,
@@ -417,13 +491,25 @@ impl Cells {
             T::Shown => {
                 let mark = types::mark_of(field).map(str::to_owned);
                 let shown = super::text_out::shown(array, mark.as_deref(), context.zone)?;
-                return Ok(Self { array: shown, one_for_all, kind: array.data_type().clone(), mark });
+                return Ok(Self {
+                    array: shown,
+                    one_for_all,
+                    kind: array.data_type().clone(),
+                    mark,
+                });
             }
             other => other.arrow(),
         };
-        let strict = CastOptions { safe: false, ..CastOptions::default() };
+        let strict = CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        };
         Ok(Self {
-            array: if *array.data_type() == to { Arc::clone(array) } else { cast_with_options(array, &to, &strict)? },
+            array: if *array.data_type() == to {
+                Arc::clone(array)
+            } else {
+                cast_with_options(array, &to, &strict)?
+            },
             one_for_all,
             kind: array.data_type().clone(),
             mark: types::mark_of(field).map(str::to_owned),
@@ -576,7 +662,10 @@ pub fn timestamp(micros: i64) -> Result<ScalarValue> {
 }
 
 pub fn timestamptz(micros: i64) -> Result<ScalarValue> {
-    Ok(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
+    Ok(ScalarValue::TimestampMicrosecond(
+        Some(micros),
+        Some("UTC".into()),
+    ))
 }
 
 pub fn interval(value: Interval) -> Result<ScalarValue> {
@@ -585,7 +674,10 @@ pub fn interval(value: Interval) -> Result<ScalarValue> {
 
 pub fn texts(values: impl IntoIterator<Item = Option<String>>) -> Result<ScalarValue> {
     let values: Vec<_> = values.into_iter().map(ScalarValue::Utf8).collect();
-    Ok(ScalarValue::List(ScalarValue::new_list_nullable(&values, &DataType::Utf8)))
+    Ok(ScalarValue::List(ScalarValue::new_list_nullable(
+        &values,
+        &DataType::Utf8,
+    )))
 }
 
 pub fn refuse<X>(kind: Kind, message: impl Into<String>) -> Result<X> {

@@ -27,14 +27,18 @@ fn node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         LogicalPlan::Values(values) => {
             let rows = values.values.into_iter();
             let rows = rows
-                .map(|row| row.into_iter().map(|expr| numbers(bare(expr))).collect::<Result<Vec<_>>>())
+                .map(|row| {
+                    row.into_iter()
+                        .map(|expr| numbers(bare(expr)))
+                        .collect::<Result<Vec<_>>>()
+                })
                 .collect::<Result<Vec<_>>>()?;
             LogicalPlanBuilder::values(rows)?.build()?
         }
         LogicalPlan::RecursiveQuery(query) => recursive(query)?,
-        LogicalPlan::Union(union) => {
-            LogicalPlan::Union(datafusion::logical_expr::Union::try_new_with_loose_types(union.inputs)?)
-        }
+        LogicalPlan::Union(union) => LogicalPlan::Union(
+            datafusion::logical_expr::Union::try_new_with_loose_types(union.inputs)?,
+        ),
         plan => {
             let names = NamePreserver::new(&plan);
             let plan = plan
@@ -51,7 +55,12 @@ fn node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
 /// A literal without the cast by which the planner brought a column of VALUES to one type.
 fn bare(expr: Expr) -> Expr {
     match expr {
-        Expr::Cast(cast) if matches!(*cast.expr, Expr::Literal(ScalarValue::Int64(Some(_)), _)) && cast.field.data_type().is_decimal() => *cast.expr,
+        Expr::Cast(cast)
+            if matches!(*cast.expr, Expr::Literal(ScalarValue::Int64(Some(_)), _))
+                && cast.field.data_type().is_decimal() =>
+        {
+            *cast.expr
+        }
         other => other,
     }
 }
@@ -59,10 +68,16 @@ fn bare(expr: Expr) -> Expr {
 fn numbers(expr: Expr) -> Result<Expr> {
     let down = |expr: Expr| {
         Ok(match expr {
-            Expr::Literal(ScalarValue::Int64(Some(value)), metadata) => match i32::try_from(value) {
-                Ok(value) => Transformed::yes(Expr::Literal(ScalarValue::Int32(Some(value)), metadata)),
-                Err(_) => Transformed::no(Expr::Literal(ScalarValue::Int64(Some(value)), metadata)),
-            },
+            Expr::Literal(ScalarValue::Int64(Some(value)), metadata) => {
+                match i32::try_from(value) {
+                    Ok(value) => {
+                        Transformed::yes(Expr::Literal(ScalarValue::Int32(Some(value)), metadata))
+                    }
+                    Err(_) => {
+                        Transformed::no(Expr::Literal(ScalarValue::Int64(Some(value)), metadata))
+                    }
+                }
+            }
             Expr::Literal(ScalarValue::UInt64(Some(value)), metadata) => {
                 let value = ScalarValue::Decimal128(Some(i128::from(value)), 20, 0);
                 Transformed::yes(Expr::Literal(value, metadata))
@@ -76,7 +91,11 @@ fn numbers(expr: Expr) -> Result<Expr> {
     }
     expr.transform_down(|expr| {
         if is_count(&expr) {
-            return Ok(Transformed::new(expr, false, datafusion::common::tree_node::TreeNodeRecursion::Jump));
+            return Ok(Transformed::new(
+                expr,
+                false,
+                datafusion::common::tree_node::TreeNodeRecursion::Jump,
+            ));
         }
         down(expr)
     })
@@ -95,13 +114,30 @@ fn is_count(expr: &Expr) -> bool {
 
 /// The table that a recursive query reads itself from gets the types of its first part.
 fn recursive(query: RecursiveQuery) -> Result<LogicalPlan> {
-    let RecursiveQuery { name, static_term, recursive_term, is_distinct, .. } = query;
+    let RecursiveQuery {
+        name,
+        static_term,
+        recursive_term,
+        is_distinct,
+        ..
+    } = query;
     let schema = static_term.schema();
-    let wanted: Vec<DataType> = schema.fields().iter().map(|f| f.data_type().clone()).collect();
+    let wanted: Vec<DataType> = schema
+        .fields()
+        .iter()
+        .map(|f| f.data_type().clone())
+        .collect();
     let term = Arc::unwrap_or_clone(recursive_term);
-    let term = term.transform_up_with_subqueries(|plan| work_table(plan, &name, &wanted)).data()?;
+    let term = term
+        .transform_up_with_subqueries(|plan| work_table(plan, &name, &wanted))
+        .data()?;
     // What the second part gives must be of the first's types.
-    let matches = term.schema().fields().iter().zip(&wanted).all(|(f, kind)| f.data_type() == kind);
+    let matches = term
+        .schema()
+        .fields()
+        .iter()
+        .zip(&wanted)
+        .all(|(f, kind)| f.data_type() == kind);
     let term = if matches || term.schema().fields().len() != wanted.len() {
         term
     } else {
@@ -120,7 +156,11 @@ fn recursive(query: RecursiveQuery) -> Result<LogicalPlan> {
     Ok(LogicalPlan::RecursiveQuery(query))
 }
 
-fn work_table(plan: LogicalPlan, name: &str, wanted: &[DataType]) -> Result<Transformed<LogicalPlan>> {
+fn work_table(
+    plan: LogicalPlan,
+    name: &str,
+    wanted: &[DataType],
+) -> Result<Transformed<LogicalPlan>> {
     let LogicalPlan::TableScan(scan) = &plan else {
         return match plan {
             LogicalPlan::Values(_) | LogicalPlan::Limit(_) => Ok(Transformed::no(plan)),
@@ -130,7 +170,9 @@ fn work_table(plan: LogicalPlan, name: &str, wanted: &[DataType]) -> Result<Tran
     let Ok(provider) = source_as_provider(&scan.source) else {
         return Ok(Transformed::no(plan));
     };
-    let is_work_table = provider.downcast_ref::<CteWorkTable>().is_some_and(|table| table.name() == name);
+    let is_work_table = provider
+        .downcast_ref::<CteWorkTable>()
+        .is_some_and(|table| table.name() == name);
     if !is_work_table {
         return Ok(Transformed::no(plan));
     }
@@ -159,7 +201,9 @@ fn outer_references(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.apply_with_subqueries(|node| {
         let schema = node.schema();
         for (column, field) in schema.columns().into_iter().zip(schema.fields()) {
-            types.entry(column).or_insert_with(|| field.data_type().clone());
+            types
+                .entry(column)
+                .or_insert_with(|| field.data_type().clone());
         }
         node.apply_expressions(|expr| {
             found |= expr.exists(|e| Ok(matches!(e, Expr::OuterReferenceColumn(..))))?;
@@ -182,7 +226,10 @@ fn outer_references(plan: LogicalPlan) -> Result<LogicalPlan> {
                         Expr::OuterReferenceColumn(field, column) => match types.get(&column) {
                             Some(kind) if kind != field.data_type() => {
                                 let field = field.as_ref().clone().with_data_type(kind.clone());
-                                Transformed::yes(Expr::OuterReferenceColumn(Arc::new(field), column))
+                                Transformed::yes(Expr::OuterReferenceColumn(
+                                    Arc::new(field),
+                                    column,
+                                ))
                             }
                             _ => Transformed::no(Expr::OuterReferenceColumn(field, column)),
                         },

@@ -119,7 +119,11 @@ fn number(text: &str) -> Option<Number> {
         return None;
     }
     let sign = if negative { -1 } else { 1 };
-    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let whole: i64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
     let fraction: f64 = if fraction.is_empty() {
         0.0
     } else {
@@ -266,12 +270,17 @@ fn add_clock(sum: &mut Sum, token: &str, unit: Option<Unit>) -> Option<()> {
     let bare = token.strip_prefix(['-', '+']).unwrap_or(token);
     let parts: Vec<&str> = bare.split(':').collect();
     let whole = |text: &str| -> Option<i64> {
-        text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+        text.bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| text.parse().ok())?
     };
     let seconds = |text: &str| -> Option<i64> {
         let value = number(text)?;
         let fraction = (value.fraction * SECOND_MICROS as f64).round_ties_even() as i64;
-        value.whole.checked_mul(SECOND_MICROS)?.checked_add(fraction)
+        value
+            .whole
+            .checked_mul(SECOND_MICROS)?
+            .checked_add(fraction)
     };
     let micros = match parts.as_slice() {
         [hours, minutes, rest] => {
@@ -293,7 +302,9 @@ fn add_clock(sum: &mut Sum, token: &str, unit: Option<Unit>) -> Option<()> {
         }
         _ => return None,
     };
-    sum.micros = sum.micros.checked_add(if negative { -micros } else { micros })?;
+    sum.micros = sum
+        .micros
+        .checked_add(if negative { -micros } else { micros })?;
     Some(())
 }
 
@@ -305,21 +316,33 @@ fn iso_8601(text: &str) -> Option<Sum> {
         return None;
     }
     let is_clock = time.contains(':');
-    let dashed = date.get(1..).is_some_and(|rest| rest.contains('-')) && !date.ends_with(|c: char| c.is_ascii_alphabetic());
+    let dashed = date.get(1..).is_some_and(|rest| rest.contains('-'))
+        && !date.ends_with(|c: char| c.is_ascii_alphabetic());
     if dashed {
-        let fields: Vec<i64> = date.split('-').map(|f| f.parse().ok()).collect::<Option<_>>()?;
+        let fields: Vec<i64> = date
+            .split('-')
+            .map(|f| f.parse().ok())
+            .collect::<Option<_>>()?;
         let [years, months, days] = fields[..] else {
             return None;
         };
         sum.months = years * 12 + months;
         sum.days = days;
     } else {
-        designated(&mut sum, date, &[('y', "year"), ('m', "month"), ('w', "week"), ('d', "day")])?;
+        designated(
+            &mut sum,
+            date,
+            &[('y', "year"), ('m', "month"), ('w', "week"), ('d', "day")],
+        )?;
     }
     if is_clock {
         add_clock(&mut sum, time, None)?;
     } else {
-        designated(&mut sum, time, &[('h', "hour"), ('m', "minute"), ('s', "second")])?;
+        designated(
+            &mut sum,
+            time,
+            &[('h', "hour"), ('m', "minute"), ('s', "second")],
+        )?;
     }
     Some(sum)
 }

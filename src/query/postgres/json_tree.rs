@@ -15,14 +15,21 @@ pub enum Json {
 const MOST_DEPTH: usize = 512;
 
 fn invalid(kind: &str) -> QueryError {
-    QueryError::new(Kind::InvalidText, format!("invalid input syntax for type {kind}"))
+    QueryError::new(
+        Kind::InvalidText,
+        format!("invalid input syntax for type {kind}"),
+    )
 }
 
 pub fn parse(text: &str, kind: &str) -> Result<Json, QueryError> {
     let mut reader = Reader { rest: text };
     let value = reader.value(0).ok_or_else(|| invalid(kind))?;
     reader.space();
-    if reader.rest.is_empty() { Ok(value) } else { Err(invalid(kind)) }
+    if reader.rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(invalid(kind))
+    }
 }
 
 struct Reader<'a> {
@@ -107,7 +114,12 @@ impl Reader<'_> {
 
     fn number(&mut self) -> Option<Json> {
         let bytes = self.rest.as_bytes();
-        let digits = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+        let digits = |from: usize| {
+            bytes[from..]
+                .iter()
+                .take_while(|b| b.is_ascii_digit())
+                .count()
+        };
         let mut end = usize::from(bytes.first() == Some(&b'-'));
         let whole = digits(end);
         if whole == 0 || (whole > 1 && bytes[end] == b'0') {
@@ -173,13 +185,16 @@ impl Reader<'_> {
             return None;
         }
         let second = self.hex()?;
-        (0xdc00..0xe000).contains(&second).then(|| {
-            char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
-        })?
+        (0xdc00..0xe000)
+            .contains(&second)
+            .then(|| char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)))?
     }
 
     fn hex(&mut self) -> Option<u32> {
-        let digits = self.rest.get(..4).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        let digits = self
+            .rest
+            .get(..4)
+            .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
         self.rest = &self.rest[4..];
         u32::from_str_radix(digits, 16).ok()
     }
@@ -223,7 +238,11 @@ impl Json {
 
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Object(fields) => fields.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value),
+            Self::Object(fields) => fields
+                .iter()
+                .rev()
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value),
             _ => None,
         }
     }
@@ -334,9 +353,10 @@ impl Json {
             (Self::Object(_), Self::Object(fields)) => fields
                 .iter()
                 .all(|(key, value)| self.get(key).is_some_and(|own| own.contains(value))),
-            (Self::List(own), Self::List(items)) => {
-                items.iter().all(|item| own.iter().any(|own| same_kind(own, item) && own.contains(item)))
-            }
+            (Self::List(own), Self::List(items)) => items.iter().all(|item| {
+                own.iter()
+                    .any(|own| same_kind(own, item) && own.contains(item))
+            }),
             (Self::List(own), scalar) if !matches!(scalar, Self::Object(_)) => own.contains(scalar),
             _ => self == other,
         }
@@ -348,7 +368,11 @@ fn same_kind(a: &Json, b: &Json) -> bool {
 }
 
 pub fn position(index: i64, length: usize) -> Option<usize> {
-    let at = if index < 0 { index + i64::try_from(length).ok()? } else { index };
+    let at = if index < 0 {
+        index + i64::try_from(length).ok()?
+    } else {
+        index
+    };
     usize::try_from(at).ok()
 }
 
@@ -373,7 +397,11 @@ pub fn quote(text: &str, out: &mut String) {
 /// A number written out, its digits behind the point kept.
 fn plain_number(number: &str) -> String {
     if !number.contains(['e', 'E']) {
-        return if number == "-0" { "0".to_owned() } else { number.to_owned() };
+        return if number == "-0" {
+            "0".to_owned()
+        } else {
+            number.to_owned()
+        };
     }
     let Some((negative, digits, scale)) = super::text_in::decimal_parts(number) else {
         return number.to_owned();
@@ -385,7 +413,11 @@ fn plain_number(number: &str) -> String {
     let digits = digits.trim_start_matches('0');
     if scale <= 0 {
         let zeros = "0".repeat(usize::try_from(-scale).unwrap_or(0));
-        let whole = if digits.is_empty() { "0".to_owned() } else { format!("{digits}{zeros}") };
+        let whole = if digits.is_empty() {
+            "0".to_owned()
+        } else {
+            format!("{digits}{zeros}")
+        };
         return format!("{sign}{whole}");
     }
     let scale = usize::try_from(scale).unwrap_or(0);

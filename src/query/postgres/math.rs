@@ -38,92 +38,212 @@ pub fn all() -> Vec<Function> {
         "setseed" => |x| if x.abs() > 1.0 { refuse(Kind::InvalidParameter, "setseed parameter is out of allowed range [-1,1]") } else { refuse(Kind::FeatureNotSupported, "setseed is not supported: random() can't be repeated") };
     };
     all.extend([
-        Function::new(&["atan2"], &[on(&[T::Float8, T::Float8], T::Float8, |row| float8(row.float(0).atan2(row.float(1))))]),
-        Function::new(&["atan2d"], &[on(&[T::Float8, T::Float8], T::Float8, |row| float8(near(row.float(0).atan2(row.float(1)).to_degrees())))]),
-        Function::new(&["log"], &[
-            on(FLOAT, T::Float8, |row| float8(positive(row.float(0))?.log10())),
-            on(&[T::Float8, T::Float8], T::Float8, |row| {
-                let (base, x) = (positive(row.float(0))?, positive(row.float(1))?);
-                if base == 1.0 {
+        Function::new(
+            &["atan2"],
+            &[on(&[T::Float8, T::Float8], T::Float8, |row| {
+                float8(row.float(0).atan2(row.float(1)))
+            })],
+        ),
+        Function::new(
+            &["atan2d"],
+            &[on(&[T::Float8, T::Float8], T::Float8, |row| {
+                float8(near(row.float(0).atan2(row.float(1)).to_degrees()))
+            })],
+        ),
+        Function::new(
+            &["log"],
+            &[
+                on(FLOAT, T::Float8, |row| {
+                    float8(positive(row.float(0))?.log10())
+                }),
+                on(&[T::Float8, T::Float8], T::Float8, |row| {
+                    let (base, x) = (positive(row.float(0))?, positive(row.float(1))?);
+                    if base == 1.0 {
+                        return refuse(Kind::DivisionByZero, "division by zero");
+                    }
+                    float8(near(x.ln() / base.ln()))
+                }),
+            ],
+        ),
+        Function::new(
+            &["power", "pow", "dpow"],
+            &[on(&[T::Float8, T::Float8], T::Float8, |row| {
+                power(row.float(0), row.float(1))
+            })],
+        ),
+        Function::new(&["mod"], MOD),
+        Function::new(
+            &["div"],
+            &[on(&[T::Numeric(0), T::Numeric(0)], T::Numeric(0), |row| {
+                let (left, right, _) = aligned(row);
+                if right == i256::ZERO {
                     return refuse(Kind::DivisionByZero, "division by zero");
                 }
-                float8(near(x.ln() / base.ln()))
-            }),
-        ]),
-        Function::new(&["power", "pow", "dpow"], &[on(&[T::Float8, T::Float8], T::Float8, |row| power(row.float(0), row.float(1)))]),
-        Function::new(&["mod"], MOD),
-        Function::new(&["div"], &[on(&[T::Numeric(0), T::Numeric(0)], T::Numeric(0), |row| {
-            let (left, right, _) = aligned(row);
-            if right == i256::ZERO {
-                return refuse(Kind::DivisionByZero, "division by zero");
-            }
-            decimal(left.wrapping_div(right), 0)
-        })]),
-        Function::new(&["sign"], &[
-            on(FLOAT, T::Float8, |row| float8(if row.float(0) == 0.0 { 0.0 } else { row.float(0).signum() })),
-            on(&[T::Numeric(0)], T::Numeric(0), |row| {
-                let value = row.numeric(0).0;
-                decimal(if value > i256::ZERO { i256::ONE } else if value < i256::ZERO { i256::MINUS_ONE } else { i256::ZERO }, 0)
-            }),
-        ]),
-        Function::new(&["ceil", "ceiling"], &[
-            on(FLOAT, T::Float8, |row| float8(row.float(0).ceil())),
-            on(&[T::Numeric(0)], T::Numeric(0), |row| {
-                let (whole, rest) = split(row);
-                decimal(if rest > i256::ZERO { whole.wrapping_add(i256::ONE) } else { whole }, 0)
-            }),
-        ]),
-        Function::new(&["floor"], &[
-            on(FLOAT, T::Float8, |row| float8(row.float(0).floor())),
-            on(&[T::Numeric(0)], T::Numeric(0), |row| {
-                let (whole, rest) = split(row);
-                decimal(if rest < i256::ZERO { whole.wrapping_sub(i256::ONE) } else { whole }, 0)
-            }),
-        ]),
-        Function::new(&["frazil_trunc"], &[
-            on(FLOAT, T::Float8, |row| float8(row.float(0).trunc())),
-            on(&[T::Numeric(0)], T::Numeric(0), |row| decimal(split(row).0, 0)),
-        ]),
-        Function::new(&["frazil_round"], &[
-            on(FLOAT, T::Float8, |row| float8(row.float(0).round_ties_even())),
-            on(&[T::Numeric(0)], T::Numeric(0), |row| {
+                decimal(left.wrapping_div(right), 0)
+            })],
+        ),
+        Function::new(
+            &["sign"],
+            &[
+                on(FLOAT, T::Float8, |row| {
+                    float8(if row.float(0) == 0.0 {
+                        0.0
+                    } else {
+                        row.float(0).signum()
+                    })
+                }),
+                on(&[T::Numeric(0)], T::Numeric(0), |row| {
+                    let value = row.numeric(0).0;
+                    decimal(
+                        if value > i256::ZERO {
+                            i256::ONE
+                        } else if value < i256::ZERO {
+                            i256::MINUS_ONE
+                        } else {
+                            i256::ZERO
+                        },
+                        0,
+                    )
+                }),
+            ],
+        ),
+        Function::new(
+            &["ceil", "ceiling"],
+            &[
+                on(FLOAT, T::Float8, |row| float8(row.float(0).ceil())),
+                on(&[T::Numeric(0)], T::Numeric(0), |row| {
+                    let (whole, rest) = split(row);
+                    decimal(
+                        if rest > i256::ZERO {
+                            whole.wrapping_add(i256::ONE)
+                        } else {
+                            whole
+                        },
+                        0,
+                    )
+                }),
+            ],
+        ),
+        Function::new(
+            &["floor"],
+            &[
+                on(FLOAT, T::Float8, |row| float8(row.float(0).floor())),
+                on(&[T::Numeric(0)], T::Numeric(0), |row| {
+                    let (whole, rest) = split(row);
+                    decimal(
+                        if rest < i256::ZERO {
+                            whole.wrapping_sub(i256::ONE)
+                        } else {
+                            whole
+                        },
+                        0,
+                    )
+                }),
+            ],
+        ),
+        Function::new(
+            &["frazil_trunc"],
+            &[
+                on(FLOAT, T::Float8, |row| float8(row.float(0).trunc())),
+                on(&[T::Numeric(0)], T::Numeric(0), |row| {
+                    decimal(split(row).0, 0)
+                }),
+            ],
+        ),
+        Function::new(
+            &["frazil_round"],
+            &[
+                on(FLOAT, T::Float8, |row| {
+                    float8(row.float(0).round_ties_even())
+                }),
+                on(&[T::Numeric(0)], T::Numeric(0), |row| {
+                    let (value, scale) = row.numeric(0);
+                    let size = power_of_ten(scale);
+                    let half = size.wrapping_div(i256::from(2));
+                    let up = if value < i256::ZERO {
+                        value.wrapping_sub(half)
+                    } else {
+                        value.wrapping_add(half)
+                    };
+                    decimal(
+                        if scale > 0 {
+                            up.wrapping_div(size)
+                        } else {
+                            value
+                        },
+                        0,
+                    )
+                }),
+            ],
+        ),
+        Function::new(
+            &["factorial"],
+            &[on(&[T::Int8], T::Numeric(0), |row| factorial(row.int(0)))],
+        ),
+        Function::new(
+            &["scale"],
+            &[on(&[T::Numeric(0)], T::Int4, |row| {
+                int4(i64::from(row.numeric(0).1))
+            })],
+        ),
+        Function::new(
+            &["min_scale"],
+            &[on(&[T::Numeric(0)], T::Int4, |row| {
+                let (mut value, mut scale) = row.numeric(0);
+                let ten = i256::from(10);
+                while scale > 0 && value.wrapping_rem(ten) == i256::ZERO {
+                    value = value.wrapping_div(ten);
+                    scale -= 1;
+                }
+                int4(i64::from(scale))
+            })],
+        ),
+        Function::new(
+            &["width_bucket"],
+            &[
+                on(&[T::Float8, T::Float8, T::Float8, T::Int4], T::Int4, bucket),
+                on(&[T::Int4, T::IntArray], T::Int4, |row| {
+                    let bounds = row.ints(1);
+                    int4(
+                        bounds
+                            .iter()
+                            .flatten()
+                            .filter(|bound| **bound <= row.int(0))
+                            .count() as i64,
+                    )
+                }),
+            ],
+        ),
+        Function::new(
+            &["frazil_bit_xor"],
+            &[
+                on(&[T::Int4, T::Int4], T::Int4, |row| {
+                    int4(row.int(0) ^ row.int(1))
+                }),
+                on(&[T::Int8, T::Int8], T::Int8, |row| {
+                    int8(row.int(0) ^ row.int(1))
+                }),
+            ],
+        ),
+        Function::new(
+            &["frazil_bit_not"],
+            &[
+                on(&[T::Int4], T::Int4, |row| int4(!row.int(0))),
+                on(&[T::Int8], T::Int8, |row| int8(!row.int(0))),
+            ],
+        ),
+        Function::new(
+            &["numeric_inc"],
+            &[on(&[T::Numeric(0)], T::Numeric(10), |row| {
                 let (value, scale) = row.numeric(0);
-                let size = power_of_ten(scale);
-                let half = size.wrapping_div(i256::from(2));
-                let up = if value < i256::ZERO { value.wrapping_sub(half) } else { value.wrapping_add(half) };
-                decimal(if scale > 0 { up.wrapping_div(size) } else { value }, 0)
-            }),
-        ]),
-        Function::new(&["factorial"], &[on(&[T::Int8], T::Numeric(0), |row| factorial(row.int(0)))]),
-        Function::new(&["scale"], &[on(&[T::Numeric(0)], T::Int4, |row| int4(i64::from(row.numeric(0).1)))]),
-        Function::new(&["min_scale"], &[on(&[T::Numeric(0)], T::Int4, |row| {
-            let (mut value, mut scale) = row.numeric(0);
-            let ten = i256::from(10);
-            while scale > 0 && value.wrapping_rem(ten) == i256::ZERO {
-                value = value.wrapping_div(ten);
-                scale -= 1;
-            }
-            int4(i64::from(scale))
-        })]),
-        Function::new(&["width_bucket"], &[
-            on(&[T::Float8, T::Float8, T::Float8, T::Int4], T::Int4, bucket),
-            on(&[T::Int4, T::IntArray], T::Int4, |row| {
-                let bounds = row.ints(1);
-                int4(bounds.iter().flatten().filter(|bound| **bound <= row.int(0)).count() as i64)
-            }),
-        ]),
-        Function::new(&["frazil_bit_xor"], &[
-            on(&[T::Int4, T::Int4], T::Int4, |row| int4(row.int(0) ^ row.int(1))),
-            on(&[T::Int8, T::Int8], T::Int8, |row| int8(row.int(0) ^ row.int(1))),
-        ]),
-        Function::new(&["frazil_bit_not"], &[
-            on(&[T::Int4], T::Int4, |row| int4(!row.int(0))),
-            on(&[T::Int8], T::Int8, |row| int8(!row.int(0))),
-        ]),
-        Function::new(&["numeric_inc"], &[on(&[T::Numeric(0)], T::Numeric(10), |row| {
-            let (value, scale) = row.numeric(0);
-            decimal(value.wrapping_add(power_of_ten(scale)).wrapping_mul(power_of_ten(10 - scale.min(10))), 10)
-        })]),
+                decimal(
+                    value
+                        .wrapping_add(power_of_ten(scale))
+                        .wrapping_mul(power_of_ten(10 - scale.min(10))),
+                    10,
+                )
+            })],
+        ),
     ]);
     all
 }
@@ -145,7 +265,10 @@ fn positive(x: f64) -> Result<f64> {
         return refuse(Kind::State("2201E"), "cannot take logarithm of zero");
     }
     if x < 0.0 {
-        return refuse(Kind::State("2201E"), "cannot take logarithm of a negative number");
+        return refuse(
+            Kind::State("2201E"),
+            "cannot take logarithm of a negative number",
+        );
     }
     Ok(x)
 }
@@ -169,7 +292,10 @@ fn fits(result: f64, from: f64) -> Result<f64> {
 
 fn power(base: f64, exponent: f64) -> Result<ScalarValue> {
     if base == 0.0 && exponent < 0.0 {
-        return refuse(Kind::State("2201F"), "zero raised to a negative power is undefined");
+        return refuse(
+            Kind::State("2201F"),
+            "zero raised to a negative power is undefined",
+        );
     }
     if base < 0.0 && base.is_finite() && exponent.is_finite() && exponent.fract() != 0.0 {
         return refuse(
@@ -187,15 +313,25 @@ fn power(base: f64, exponent: f64) -> Result<ScalarValue> {
 /// A whole number where the rounding of floats left one by a hair.
 fn near(x: f64) -> f64 {
     let whole = x.round();
-    if (x - whole).abs() < 1e-13 * whole.abs().max(1.0) { whole } else { x }
+    if (x - whole).abs() < 1e-13 * whole.abs().max(1.0) {
+        whole
+    } else {
+        x
+    }
 }
 
 /// Degrees that have an exact answer give it.
 fn exact_degrees(degrees: f64, function: fn(f64) -> f64) -> f64 {
     let turned = degrees.rem_euclid(360.0);
     for (at, value) in [
-        (0.0, 0.0), (30.0, 0.5), (90.0, 1.0), (150.0, 0.5), (180.0, 0.0), (210.0, -0.5),
-        (270.0, -1.0), (330.0, -0.5),
+        (0.0, 0.0),
+        (30.0, 0.5),
+        (90.0, 1.0),
+        (150.0, 0.5),
+        (180.0, 0.0),
+        (210.0, -0.5),
+        (270.0, -1.0),
+        (330.0, -0.5),
     ] {
         if turned == at {
             return value;
@@ -227,7 +363,9 @@ fn split(row: &Row<'_>) -> (i256, i256) {
 
 fn decimal(value: i256, scale: i8) -> Result<ScalarValue> {
     match value.to_i128() {
-        Some(value) if value.unsigned_abs() < 10_u128.pow(38) => Ok(ScalarValue::Decimal128(Some(value), 38, scale)),
+        Some(value) if value.unsigned_abs() < 10_u128.pow(38) => {
+            Ok(ScalarValue::Decimal128(Some(value), 38, scale))
+        }
         _ => refuse(Kind::NumericOutOfRange, "numeric field overflow"),
     }
 }
@@ -237,12 +375,19 @@ const MOST_FACTORIAL: i64 = 33;
 
 fn factorial(of: i64) -> Result<ScalarValue> {
     if of < 0 {
-        return refuse(Kind::NumericOutOfRange, "factorial of a negative number is undefined");
+        return refuse(
+            Kind::NumericOutOfRange,
+            "factorial of a negative number is undefined",
+        );
     }
     if of > MOST_FACTORIAL {
         return refuse(Kind::NumericOutOfRange, "value overflows numeric format");
     }
-    Ok(ScalarValue::Decimal128(Some((1..=i128::from(of)).product()), 38, 0))
+    Ok(ScalarValue::Decimal128(
+        Some((1..=i128::from(of)).product()),
+        38,
+        0,
+    ))
 }
 
 fn bucket(row: &Row<'_>) -> Result<ScalarValue> {
@@ -260,7 +405,11 @@ fn bucket(row: &Row<'_>) -> Result<ScalarValue> {
     if low == high {
         return wrong("lower bound cannot equal upper bound");
     }
-    let (position, width) = if low < high { (x - low, high - low) } else { (low - x, low - high) };
+    let (position, width) = if low < high {
+        (x - low, high - low)
+    } else {
+        (low - x, low - high)
+    };
     if position < 0.0 {
         return int4(0);
     }

@@ -25,8 +25,8 @@ mod times;
 mod to_char;
 pub mod types;
 
-pub(super) use casts::{Casts, NUMERIC};
 pub(super) use calls::table_factor;
+pub(super) use casts::{Casts, NUMERIC};
 pub(super) use integers::settle;
 pub(super) use operators::Operators;
 
@@ -38,7 +38,13 @@ use datafusion::logical_expr::registry::FunctionRegistry;
 
 /// Puts Postgres's functions beside the engine's, and in the place of those of the same name.
 pub(super) fn install(state: &mut SessionState) -> Result<()> {
-    let all = [strings::all(), regexp::all(), times::all(), math::all(), json::all()];
+    let all = [
+        strings::all(),
+        regexp::all(),
+        times::all(),
+        math::all(),
+        json::all(),
+    ];
     for function in all.into_iter().flatten() {
         // The engine's own goes with all its names: one left would bring it back with the others
         // when a session is made.

@@ -141,7 +141,11 @@ fn parse(template: &str) -> Result<Template> {
         } else if matches!(c, ',' | 'G' | 'g') {
             t.items.push(Item::Group);
         } else if matches!(c, 'S' | 's') {
-            t.sign = if t.before + t.behind == 0 { Sign::Before } else { Sign::Behind };
+            t.sign = if t.before + t.behind == 0 {
+                Sign::Before
+            } else {
+                Sign::Behind
+            };
         } else if matches!(c, 'L' | 'l') {
             t.items.push(Item::Currency);
         } else if matches!(c, 'V' | 'v') {
@@ -178,7 +182,11 @@ impl Number {
         let (whole, fraction) = all.split_at(all.len() - to);
         let whole = whole.trim_start_matches('0').to_owned();
         let zero = whole.is_empty() && fraction.bytes().all(|b| b == b'0');
-        Self { negative: negative && !zero, whole, fraction: fraction.to_owned() }
+        Self {
+            negative: negative && !zero,
+            whole,
+            fraction: fraction.to_owned(),
+        }
     }
 }
 
@@ -198,7 +206,11 @@ pub fn whole(value: i64, template: &str) -> Result<ScalarValue> {
 }
 
 pub fn numeric((value, scale): (i256, i8), template: &str) -> Result<ScalarValue> {
-    formatted(&value.to_string(), usize::try_from(scale).unwrap_or(0), template)
+    formatted(
+        &value.to_string(),
+        usize::try_from(scale).unwrap_or(0),
+        template,
+    )
 }
 
 pub fn double(value: f64, template: &str) -> Result<ScalarValue> {
@@ -206,7 +218,10 @@ pub fn double(value: f64, template: &str) -> Result<ScalarValue> {
         if template.is_empty() {
             return null();
         }
-        return refuse(Kind::FeatureNotSupported, "to_char of NaN and infinity is not supported");
+        return refuse(
+            Kind::FeatureNotSupported,
+            "to_char of NaN and infinity is not supported",
+        );
     }
     // As many digits as a double has: 15.
     let shown = format!("{value:.14e}");
@@ -284,13 +299,16 @@ fn laid_out(t: &Template, number: &Number) -> String {
                 before += 1;
                 // A lone zero before the point stands only where nothing stands behind it.
                 let last = before == t.before;
-                let blank_zero = number.whole.is_empty() && last && !t.has_point && at < shown_from.max(missing);
+                let blank_zero =
+                    number.whole.is_empty() && last && !t.has_point && at < shown_from.max(missing);
                 if at >= shown_from || blank_zero || started {
                     if !started {
                         first_digit_at = Some(out.len());
                         started = true;
                     }
-                    let digit = at.checked_sub(missing).and_then(|i| number.whole.as_bytes().get(i));
+                    let digit = at
+                        .checked_sub(missing)
+                        .and_then(|i| number.whole.as_bytes().get(i));
                     out.push(digit.map_or('0', |d| char::from(*d)));
                 } else if !t.fill {
                     out.push(' ');
@@ -298,7 +316,13 @@ fn laid_out(t: &Template, number: &Number) -> String {
             }
             Item::Nine | Item::Zero => {
                 if behind < fraction_end {
-                    out.push(number.fraction.as_bytes().get(behind).map_or('0', |d| char::from(*d)));
+                    out.push(
+                        number
+                            .fraction
+                            .as_bytes()
+                            .get(behind)
+                            .map_or('0', |d| char::from(*d)),
+                    );
                 }
                 behind += 1;
             }
@@ -341,7 +365,11 @@ fn laid_out(t: &Template, number: &Number) -> String {
             Item::Ordinal(upper) => {
                 if !number.negative && !t.has_point {
                     let ending = ordinal(&number.whole);
-                    out.push_str(&if *upper { ending.to_uppercase() } else { ending.to_owned() });
+                    out.push_str(&if *upper {
+                        ending.to_uppercase()
+                    } else {
+                        ending.to_owned()
+                    });
                 }
             }
             Item::Text(text) => out.push_str(text),
@@ -376,8 +404,19 @@ fn roman(number: &Number, upper: bool, fill: bool) -> Result<ScalarValue> {
         out = "#".repeat(15);
     } else {
         for (size, letters) in [
-            (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"),
-            (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
+            (1000, "M"),
+            (900, "CM"),
+            (500, "D"),
+            (400, "CD"),
+            (100, "C"),
+            (90, "XC"),
+            (50, "L"),
+            (40, "XL"),
+            (10, "X"),
+            (9, "IX"),
+            (5, "V"),
+            (4, "IV"),
+            (1, "I"),
         ] {
             while value >= size {
                 value -= size;
@@ -404,11 +443,25 @@ fn scientific(digits: &str, scale: usize, t: &Template) -> Result<ScalarValue> {
         }
         (mantissa, exponent)
     };
-    let whole = if mantissa.whole.is_empty() { "0" } else { &mantissa.whole };
+    let whole = if mantissa.whole.is_empty() {
+        "0"
+    } else {
+        &mantissa.whole
+    };
     let point = if t.behind > 0 { "." } else { "" };
-    let sign = if negative { "-" } else if t.fill { "" } else { " " };
+    let sign = if negative {
+        "-"
+    } else if t.fill {
+        ""
+    } else {
+        " "
+    };
     let mark = if exponent < 0 { '-' } else { '+' };
-    text(format!("{sign}{whole}{point}{}e{mark}{:02}", mantissa.fraction, exponent.abs()))
+    text(format!(
+        "{sign}{whole}{point}{}e{mark}{:02}",
+        mantissa.fraction,
+        exponent.abs()
+    ))
 }
 
 /// `to_number`.
@@ -417,12 +470,21 @@ pub fn read(value: &str, template: &str) -> Result<ScalarValue> {
         return null();
     }
     let whole = digits(value, template)?;
-    super::text_in::value_of(&whole, &arrow::datatypes::DataType::Decimal128(38, 10), &super::datetime_in::Context::default())
+    super::text_in::value_of(
+        &whole,
+        &arrow::datatypes::DataType::Decimal128(38, 10),
+        &super::datetime_in::Context::default(),
+    )
 }
 
 /// The number that a text holds by a template, in decimal digits.
 pub fn digits(value: &str, template: &str) -> Result<String> {
-    let wrong = || QueryError::new(Kind::InvalidText, format!("invalid input syntax for type numeric: \"{value}\""));
+    let wrong = || {
+        QueryError::new(
+            Kind::InvalidText,
+            format!("invalid input syntax for type numeric: \"{value}\""),
+        )
+    };
     let t = parse(template)?;
     let (mut digits, mut negative, mut point) = (String::new(), false, false);
     let mut rest = value.trim_start();
@@ -469,7 +531,11 @@ pub fn digits(value: &str, template: &str) -> Result<String> {
         return Err(wrong().into());
     }
     let digits = digits.trim_end_matches('.').to_owned();
-    Ok(if negative { format!("-{digits}") } else { digits })
+    Ok(if negative {
+        format!("-{digits}")
+    } else {
+        digits
+    })
 }
 
 fn sign_of<'a>(rest: &'a str, negative: &mut bool) -> &'a str {

@@ -15,7 +15,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::datetime_in::{self, Context};
 use super::{regexp, spans, text_in, types};
-use crate::query::{QueryError, QueryErrorKind as Kind, rewrite};
+use crate::query::{QueryError, QueryErrorKind as Kind, exact, rewrite};
 
 /// See the module.
 #[derive(Debug)]
@@ -47,7 +47,9 @@ fn expression(expr: Expr, schema: &DFSchema, zone: Tz) -> Result<Transformed<Exp
                     let pattern = regexp::translated(pattern)?;
                     regexp::checked(&pattern)?;
                     // Simple patterns stay what the engine makes fast.
-                    let plain = pattern.strip_prefix("(?s)").filter(|rest| !rest.contains('.'));
+                    let plain = pattern
+                        .strip_prefix("(?s)")
+                        .filter(|rest| !rest.contains('.'));
                     lit(plain.unwrap_or(&pattern).to_owned())
                 }
                 None => *right,
@@ -55,9 +57,7 @@ fn expression(expr: Expr, schema: &DFSchema, zone: Tz) -> Result<Transformed<Exp
             let whole = Expr::BinaryExpr(BinaryExpr::new(left, op, Box::new(pattern)));
             Ok(Transformed::yes(whole))
         }
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            binary(*left, op, *right, schema, zone)
-        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => binary(*left, op, *right, schema, zone),
         Expr::Cast(inner) => super::casts::spelled(inner, schema, zone),
         Expr::InList(mut list) => {
             let mut all = vec![list.expr.as_mut()];
@@ -66,19 +66,32 @@ fn expression(expr: Expr, schema: &DFSchema, zone: Tz) -> Result<Transformed<Exp
             Ok(Transformed::new_transformed(Expr::InList(list), changed))
         }
         Expr::Between(mut between) => {
-            let all = vec![between.expr.as_mut(), between.low.as_mut(), between.high.as_mut()];
+            let all = vec![
+                between.expr.as_mut(),
+                between.low.as_mut(),
+                between.high.as_mut(),
+            ];
             let changed = alike(all, schema, zone)?;
-            Ok(Transformed::new_transformed(Expr::Between(between), changed))
+            Ok(Transformed::new_transformed(
+                Expr::Between(between),
+                changed,
+            ))
         }
         Expr::ScalarFunction(mut call) if OF_ONE_TYPE.contains(&call.name()) => {
             let changed = alike(call.args.iter_mut().collect(), schema, zone)?;
-            Ok(Transformed::new_transformed(Expr::ScalarFunction(call), changed))
+            Ok(Transformed::new_transformed(
+                Expr::ScalarFunction(call),
+                changed,
+            ))
         }
         Expr::Case(mut case) => {
             for (when, _) in &case.when_then_expr {
                 let kind = when.get_type(schema);
                 if let (None, Ok(kind)) = (&case.expr, kind)
-                    && !matches!(Class::of(&kind), Class::Bool | Class::Unknown | Class::Other)
+                    && !matches!(
+                        Class::of(&kind),
+                        Class::Bool | Class::Unknown | Class::Other
+                    )
                     && literal(when).is_none()
                 {
                     let name = types::name_of(&kind);
@@ -89,8 +102,11 @@ fn expression(expr: Expr, schema: &DFSchema, zone: Tz) -> Result<Transformed<Exp
                     .into());
                 }
             }
-            let mut results: Vec<&mut Expr> =
-                case.when_then_expr.iter_mut().map(|(_, then)| then.as_mut()).collect();
+            let mut results: Vec<&mut Expr> = case
+                .when_then_expr
+                .iter_mut()
+                .map(|(_, then)| then.as_mut())
+                .collect();
             results.extend(case.else_expr.as_deref_mut());
             let changed = alike(results, schema, zone)?;
             Ok(Transformed::new_transformed(Expr::Case(case), changed))
@@ -98,13 +114,19 @@ fn expression(expr: Expr, schema: &DFSchema, zone: Tz) -> Result<Transformed<Exp
         Expr::Negative(inner) => {
             let kind = inner.get_type(schema);
             match kind.as_ref().map(Class::of) {
-                Ok(Class::Bool | Class::Text | Class::Date | Class::Moment) => Err(QueryError::new(
-                    Kind::UndefinedFunction,
-                    format!("operator does not exist: - {}", kind.map(|k| types::name_of(&k))?),
-                )
-                .into()),
+                Ok(Class::Bool | Class::Text | Class::Date | Class::Moment) => {
+                    Err(QueryError::new(
+                        Kind::UndefinedFunction,
+                        format!(
+                            "operator does not exist: - {}",
+                            kind.map(|k| types::name_of(&k))?
+                        ),
+                    )
+                    .into())
+                }
                 Ok(Class::Interval) => {
-                    let minus = Expr::Literal(datafusion::common::ScalarValue::Float64(Some(-1.0)), None);
+                    let minus =
+                        Expr::Literal(datafusion::common::ScalarValue::Float64(Some(-1.0)), None);
                     let call = call(spans::scaled(), vec![*inner, minus]);
                     Ok(Transformed::yes(call))
                 }
@@ -121,12 +143,17 @@ const OF_ONE_TYPE: [&str; 4] = ["coalesce", "nullif", "greatest", "least"];
 /// Bare texts take the type of the first among them that has one other than text.
 fn alike(mut all: Vec<&mut Expr>, schema: &DFSchema, zone: Tz) -> Result<bool> {
     let kinds = all.iter().filter(|expr| literal(expr).is_none());
-    let mut kinds = kinds.filter_map(|expr| expr.get_type(schema).ok()).filter(|kind| !kind.is_null());
+    let mut kinds = kinds
+        .filter_map(|expr| expr.get_type(schema).ok())
+        .filter(|kind| !kind.is_null());
     let Some(kind) = kinds.next() else {
         return Ok(false);
     };
     drop(kinds);
-    if matches!(Class::of(&kind), Class::Text | Class::Unknown | Class::Other) {
+    if matches!(
+        Class::of(&kind),
+        Class::Text | Class::Unknown | Class::Other
+    ) {
         return Ok(false);
     }
     let mut changed = false;
@@ -187,7 +214,10 @@ pub fn literal(expr: &Expr) -> Option<&str> {
 
 fn is_regex(op: Operator) -> bool {
     use Operator::{RegexIMatch, RegexMatch, RegexNotIMatch, RegexNotMatch};
-    matches!(op, RegexMatch | RegexIMatch | RegexNotMatch | RegexNotIMatch)
+    matches!(
+        op,
+        RegexMatch | RegexIMatch | RegexNotMatch | RegexNotIMatch
+    )
 }
 
 fn is_arithmetic(op: Operator) -> bool {
@@ -197,17 +227,37 @@ fn is_arithmetic(op: Operator) -> bool {
 
 fn is_comparison(op: Operator) -> bool {
     use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
-    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+    matches!(
+        op,
+        Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom
+    )
 }
 
-fn no_operator(left: &DataType, op: Operator, right: &DataType, unknown: (bool, bool)) -> QueryError {
+fn no_operator(
+    left: &DataType,
+    op: Operator,
+    right: &DataType,
+    unknown: (bool, bool),
+) -> QueryError {
     let name = |kind: &DataType, unknown| {
-        if unknown { "unknown".to_owned() } else { types::name_of(kind) }
+        if unknown {
+            "unknown".to_owned()
+        } else {
+            types::name_of(kind)
+        }
     };
-    let op = if op == Operator::NotEq { "<>".to_owned() } else { op.to_string() };
+    let op = if op == Operator::NotEq {
+        "<>".to_owned()
+    } else {
+        op.to_string()
+    };
     QueryError::new(
         Kind::UndefinedFunction,
-        format!("operator does not exist: {} {op} {}", name(left, unknown.0), name(right, unknown.1)),
+        format!(
+            "operator does not exist: {} {op} {}",
+            name(left, unknown.0),
+            name(right, unknown.1)
+        ),
     )
     .with_hint(
         "No operator matches the given name and argument types. You might need to add explicit \
@@ -215,8 +265,16 @@ fn no_operator(left: &DataType, op: Operator, right: &DataType, unknown: (bool, 
     )
 }
 
-pub fn binary(mut left: Expr, op: Operator, mut right: Expr, schema: &DFSchema, zone: Tz) -> Result<Transformed<Expr>> {
-    let whole = |left: Expr, right: Expr| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
+pub fn binary(
+    mut left: Expr,
+    op: Operator,
+    mut right: Expr,
+    schema: &DFSchema,
+    zone: Tz,
+) -> Result<Transformed<Expr>> {
+    let whole = |left: Expr, right: Expr| {
+        Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
+    };
     if !is_arithmetic(op) && !is_comparison(op) {
         return Ok(Transformed::no(whole(left, right)));
     }
@@ -224,7 +282,13 @@ pub fn binary(mut left: Expr, op: Operator, mut right: Expr, schema: &DFSchema, 
         return Ok(Transformed::no(whole(left, right)));
     };
     let unknown = (literal(&left).is_some(), literal(&right).is_some());
-    let class = |kind: &DataType, unknown: bool| if unknown { Class::Unknown } else { Class::of(kind) };
+    let class = |kind: &DataType, unknown: bool| {
+        if unknown {
+            Class::Unknown
+        } else {
+            Class::of(kind)
+        }
+    };
     let classes = (class(&left_kind, unknown.0), class(&right_kind, unknown.1));
     // Whichever is written as a bare text takes the type of the other, or what the operator asks.
     let mut changed = false;
@@ -260,11 +324,10 @@ pub fn binary(mut left: Expr, op: Operator, mut right: Expr, schema: &DFSchema, 
         }
         return Ok(Transformed::new_transformed(whole(left, right), changed));
     }
-    arithmetic(left, op, right, (&left_kind, &right_kind), unknown)
-        .map(|expr| match expr {
-            (expr, true) => Transformed::yes(expr),
-            (expr, false) => Transformed::new_transformed(expr, changed),
-        })
+    arithmetic(left, op, right, (&left_kind, &right_kind), unknown).map(|expr| match expr {
+        (expr, true) => Transformed::yes(expr),
+        (expr, false) => Transformed::new_transformed(expr, changed),
+    })
 }
 
 fn comparable((left, right): (Class, Class)) -> bool {
@@ -285,7 +348,9 @@ fn arithmetic(
 ) -> Result<(Expr, bool)> {
     use Class as C;
     use Operator::{Divide, Minus, Modulo, Multiply, Plus};
-    let whole = |left: Expr, right: Expr| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
+    let whole = |left: Expr, right: Expr| {
+        Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
+    };
     let moment = |expr: Expr| cast(expr, DataType::Timestamp(TimeUnit::Microsecond, None));
     let span = |expr: Expr| call(spans::of_time(), vec![expr]);
     let classes = (Class::of(kinds.0), Class::of(kinds.1));
@@ -294,11 +359,16 @@ fn arithmetic(
         ((C::Number, C::Number), Modulo) if kinds.0.is_floating() || kinds.1.is_floating() => {
             return Err(no_operator(kinds.0, op, kinds.1, unknown).into());
         }
+        ((C::Number, C::Number), Divide) => match exact::quotient(&left, &right, kinds) {
+            Some(quotient) => (quotient, true),
+            None => (whole(left, right), false),
+        },
         ((C::Number, C::Number), _) => (whole(left, right), false),
         ((C::Date, C::Date), Minus) => (cast(whole(left, right), DataType::Int32), true),
-        ((C::Date, C::Number), Plus | Minus) if kinds.1.is_integer() => {
-            (call(spans::date_shift(op == Minus), vec![left, right]), true)
-        }
+        ((C::Date, C::Number), Plus | Minus) if kinds.1.is_integer() => (
+            call(spans::date_shift(op == Minus), vec![left, right]),
+            true,
+        ),
         ((C::Number, C::Date), Plus) if kinds.0.is_integer() => {
             (call(spans::date_shift(false), vec![right, left]), true)
         }
@@ -315,18 +385,22 @@ fn arithmetic(
         ((C::Interval, C::Interval), Plus | Minus) => {
             (call(spans::sum(op == Minus), vec![left, right]), true)
         }
-        ((C::Interval, C::Number), Multiply) => {
-            (call(spans::scaled(), vec![left, cast(right, DataType::Float64)]), true)
-        }
-        ((C::Number, C::Interval), Multiply) => {
-            (call(spans::scaled(), vec![right, cast(left, DataType::Float64)]), true)
-        }
-        ((C::Interval, C::Number), Divide) => {
-            (call(spans::divided(), vec![left, cast(right, DataType::Float64)]), true)
-        }
-        ((C::Time, C::Interval), Plus | Minus) => {
-            (call(spans::time_shift(op == Minus), vec![left, right]), true)
-        }
+        ((C::Interval, C::Number), Multiply) => (
+            call(spans::scaled(), vec![left, cast(right, DataType::Float64)]),
+            true,
+        ),
+        ((C::Number, C::Interval), Multiply) => (
+            call(spans::scaled(), vec![right, cast(left, DataType::Float64)]),
+            true,
+        ),
+        ((C::Interval, C::Number), Divide) => (
+            call(spans::divided(), vec![left, cast(right, DataType::Float64)]),
+            true,
+        ),
+        ((C::Time, C::Interval), Plus | Minus) => (
+            call(spans::time_shift(op == Minus), vec![left, right]),
+            true,
+        ),
         ((C::Interval, C::Time), Plus) => (call(spans::time_shift(false), vec![right, left]), true),
         ((C::Time, C::Time), Minus) => (call(spans::time_difference(), vec![left, right]), true),
         // A list beside its elements, JSON and the like: other rules know them.
@@ -336,7 +410,13 @@ fn arithmetic(
 }
 
 /// Reads a bare text as what stands beside it.
-fn take_type(expr: &mut Expr, beside: &DataType, op: Operator, is_left: bool, zone: Tz) -> Result<bool> {
+fn take_type(
+    expr: &mut Expr,
+    beside: &DataType,
+    op: Operator,
+    is_left: bool,
+    zone: Tz,
+) -> Result<bool> {
     use DataType as D;
     let Some(text) = literal(expr) else {
         return Ok(false);
@@ -344,13 +424,15 @@ fn take_type(expr: &mut Expr, beside: &DataType, op: Operator, is_left: bool, zo
     let span = D::Interval(IntervalUnit::MonthDayNano);
     let minus = op == Operator::Minus;
     let kind = match Class::of(beside) {
-        Class::Number if is_arithmetic(op) && beside.is_decimal() => match text_in::literal_decimal(text) {
-            Some(value) => {
-                *expr = Expr::Literal(value, None);
-                return Ok(true);
+        Class::Number if is_arithmetic(op) && beside.is_decimal() => {
+            match text_in::literal_decimal(text) {
+                Some(value) => {
+                    *expr = Expr::Literal(value, None);
+                    return Ok(true);
+                }
+                None => D::Decimal128(38, 10),
             }
-            None => D::Decimal128(38, 10),
-        },
+        }
         Class::Number if beside.is_decimal() => match text_in::literal_decimal(text) {
             Some(value) => {
                 *expr = Expr::Literal(value, None);
@@ -362,13 +444,26 @@ fn take_type(expr: &mut Expr, beside: &DataType, op: Operator, is_left: bool, zo
             D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64 | D::Int8 => D::Int64,
             beside => beside.clone(),
         },
-        Class::Date | Class::Moment | Class::Time if is_arithmetic(op) && (!minus || is_left) && !(minus && is_left) => span,
+        Class::Date | Class::Moment | Class::Time
+            if is_arithmetic(op) && (!minus || is_left) && !(minus && is_left) =>
+        {
+            span
+        }
         Class::Interval if op == Operator::Multiply || op == Operator::Divide => D::Float64,
-        Class::Date | Class::Moment | Class::Time | Class::Interval | Class::Uuid | Class::Bool | Class::Bytes => beside.clone(),
+        Class::Date
+        | Class::Moment
+        | Class::Time
+        | Class::Interval
+        | Class::Uuid
+        | Class::Bool
+        | Class::Bytes => beside.clone(),
         Class::List => beside.clone(),
         _ => return Ok(false),
     };
-    let context = Context { zone, ..Context::default() };
+    let context = Context {
+        zone,
+        ..Context::default()
+    };
     let kind = match kind {
         D::BinaryView | D::LargeBinary => D::Binary,
         D::Duration(_) => D::Interval(IntervalUnit::MonthDayNano),

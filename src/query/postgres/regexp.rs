@@ -21,13 +21,21 @@ pub fn all() -> Vec<Function> {
         on(TEXT3, T::TextArray, |row| split(row, row.text(2))),
     ];
     const LIKE: &[Overload] = &[
-        on(TEXT2, T::Bool, |row| boolean(compiled(row.text(1), "")?.is_match(row.text(0)))),
-        on(TEXT3, T::Bool, |row| boolean(compiled(row.text(1), row.text(2))?.is_match(row.text(0)))),
+        on(TEXT2, T::Bool, |row| {
+            boolean(compiled(row.text(1), "")?.is_match(row.text(0)))
+        }),
+        on(TEXT3, T::Bool, |row| {
+            boolean(compiled(row.text(1), row.text(2))?.is_match(row.text(0)))
+        }),
     ];
     const COUNT: &[Overload] = &[
         on(TEXT2, T::Int4, |row| count(row, 1, "")),
-        on(&[T::Text, T::Text, T::Int4], T::Int4, |row| count(row, row.int(2), "")),
-        on(&[T::Text, T::Text, T::Int4, T::Text], T::Int4, |row| count(row, row.int(2), row.text(3))),
+        on(&[T::Text, T::Text, T::Int4], T::Int4, |row| {
+            count(row, row.int(2), "")
+        }),
+        on(&[T::Text, T::Text, T::Int4, T::Text], T::Int4, |row| {
+            count(row, row.int(2), row.text(3))
+        }),
     ];
     const REPLACE: &[Overload] = &[
         on(TEXT3, T::Text, |row| replaced(row, 1, 1, "")),
@@ -35,32 +43,79 @@ pub fn all() -> Vec<Function> {
             let all = row.text(3).contains('g');
             replaced(row, 1, i64::from(!all), &row.text(3).replace('g', ""))
         }),
-        on(&[T::Text, T::Text, T::Text, T::Int4], T::Text, |row| replaced(row, row.int(3), 1, "")),
-        on(&[T::Text, T::Text, T::Text, T::Int4, T::Int4], T::Text, |row| replaced(row, row.int(3), row.int(4), "")),
-        on(&[T::Text, T::Text, T::Text, T::Int4, T::Int4, T::Text], T::Text, |row| {
-            replaced(row, row.int(3), row.int(4), row.text(5))
+        on(&[T::Text, T::Text, T::Text, T::Int4], T::Text, |row| {
+            replaced(row, row.int(3), 1, "")
         }),
+        on(
+            &[T::Text, T::Text, T::Text, T::Int4, T::Int4],
+            T::Text,
+            |row| replaced(row, row.int(3), row.int(4), ""),
+        ),
+        on(
+            &[T::Text, T::Text, T::Text, T::Int4, T::Int4, T::Text],
+            T::Text,
+            |row| replaced(row, row.int(3), row.int(4), row.text(5)),
+        ),
     ];
     const INSTR: &[Overload] = &[
         on(TEXT2, T::Int4, |row| instr(row, 1, 1, 0, "", 0)),
-        on(&[T::Text, T::Text, T::Int4], T::Int4, |row| instr(row, row.int(2), 1, 0, "", 0)),
-        on(&[T::Text, T::Text, T::Int4, T::Int4], T::Int4, |row| instr(row, row.int(2), row.int(3), 0, "", 0)),
-        on(&[T::Text, T::Text, T::Int4, T::Int4, T::Int4], T::Int4, |row| instr(row, row.int(2), row.int(3), row.int(4), "", 0)),
-        on(&[T::Text, T::Text, T::Int4, T::Int4, T::Int4, T::Text], T::Int4, |row| {
-            instr(row, row.int(2), row.int(3), row.int(4), row.text(5), 0)
+        on(&[T::Text, T::Text, T::Int4], T::Int4, |row| {
+            instr(row, row.int(2), 1, 0, "", 0)
         }),
-        on(&[T::Text, T::Text, T::Int4, T::Int4, T::Int4, T::Text, T::Int4], T::Int4, |row| {
-            instr(row, row.int(2), row.int(3), row.int(4), row.text(5), row.int(6))
+        on(&[T::Text, T::Text, T::Int4, T::Int4], T::Int4, |row| {
+            instr(row, row.int(2), row.int(3), 0, "", 0)
         }),
+        on(
+            &[T::Text, T::Text, T::Int4, T::Int4, T::Int4],
+            T::Int4,
+            |row| instr(row, row.int(2), row.int(3), row.int(4), "", 0),
+        ),
+        on(
+            &[T::Text, T::Text, T::Int4, T::Int4, T::Int4, T::Text],
+            T::Int4,
+            |row| instr(row, row.int(2), row.int(3), row.int(4), row.text(5), 0),
+        ),
+        on(
+            &[
+                T::Text,
+                T::Text,
+                T::Int4,
+                T::Int4,
+                T::Int4,
+                T::Text,
+                T::Int4,
+            ],
+            T::Int4,
+            |row| {
+                instr(
+                    row,
+                    row.int(2),
+                    row.int(3),
+                    row.int(4),
+                    row.text(5),
+                    row.int(6),
+                )
+            },
+        ),
     ];
     const SUBSTR: &[Overload] = &[
         on(TEXT2, T::Text, |row| substr(row, 1, 1, "", 0)),
-        on(&[T::Text, T::Text, T::Int4], T::Text, |row| substr(row, row.int(2), 1, "", 0)),
-        on(&[T::Text, T::Text, T::Int4, T::Int4], T::Text, |row| substr(row, row.int(2), row.int(3), "", 0)),
-        on(&[T::Text, T::Text, T::Int4, T::Int4, T::Text], T::Text, |row| substr(row, row.int(2), row.int(3), row.text(4), 0)),
-        on(&[T::Text, T::Text, T::Int4, T::Int4, T::Text, T::Int4], T::Text, |row| {
-            substr(row, row.int(2), row.int(3), row.text(4), row.int(5))
+        on(&[T::Text, T::Text, T::Int4], T::Text, |row| {
+            substr(row, row.int(2), 1, "", 0)
         }),
+        on(&[T::Text, T::Text, T::Int4, T::Int4], T::Text, |row| {
+            substr(row, row.int(2), row.int(3), "", 0)
+        }),
+        on(
+            &[T::Text, T::Text, T::Int4, T::Int4, T::Text],
+            T::Text,
+            |row| substr(row, row.int(2), row.int(3), row.text(4), 0),
+        ),
+        on(
+            &[T::Text, T::Text, T::Int4, T::Int4, T::Text, T::Int4],
+            T::Text,
+            |row| substr(row, row.int(2), row.int(3), row.text(4), row.int(5)),
+        ),
     ];
     vec![
         Function::new(&["regexp_match"], MATCH),
@@ -74,7 +129,10 @@ pub fn all() -> Vec<Function> {
 }
 
 fn invalid(reason: &str) -> QueryError {
-    QueryError::new(Kind::State("2201B"), format!("invalid regular expression: {reason}"))
+    QueryError::new(
+        Kind::State("2201B"),
+        format!("invalid regular expression: {reason}"),
+    )
 }
 
 /// A pattern as the engine's expressions are written. `flags` are Postgres's embedded options.
@@ -195,7 +253,9 @@ const MOST_REGEX_BYTES: usize = 4 << 20;
 pub fn compiled(pattern: &str, flags: &str) -> Result<Regex, QueryError> {
     let key = format!("{flags}/{pattern}");
     let known = LAST.with_borrow(|last| {
-        last.iter().find(|(known, _)| *known == key).map(|(_, regex)| regex.clone())
+        last.iter()
+            .find(|(known, _)| *known == key)
+            .map(|(_, regex)| regex.clone())
     });
     if let Some(regex) = known {
         return Ok(regex);
@@ -225,7 +285,11 @@ pub fn compiled(pattern: &str, flags: &str) -> Result<Regex, QueryError> {
             }
         }
     }
-    let whole = if prefix.is_empty() { pattern.to_owned() } else { format!("(?{prefix}){pattern}") };
+    let whole = if prefix.is_empty() {
+        pattern.to_owned()
+    } else {
+        format!("(?{prefix}){pattern}")
+    };
     let regex = checked(&translated(&whole)?)?;
     LAST.with_borrow_mut(|last| {
         if last.len() >= KEPT {
@@ -251,12 +315,17 @@ pub fn checked(translated: &str) -> Result<Regex, QueryError> {
 /// What stood in the parentheses, or the whole where there are none.
 fn groups(found: &Captures<'_>) -> Vec<Option<String>> {
     let first = usize::from(found.len() > 1);
-    (first..found.len()).map(|index| found.get(index).map(|m| m.as_str().to_owned())).collect()
+    (first..found.len())
+        .map(|index| found.get(index).map(|m| m.as_str().to_owned()))
+        .collect()
 }
 
 fn matched(row: &Row<'_>, flags: &str) -> Result<ScalarValue> {
     if flags.contains('g') {
-        return refuse(Kind::InvalidParameter, "regexp_match() does not support the \"global\" option");
+        return refuse(
+            Kind::InvalidParameter,
+            "regexp_match() does not support the \"global\" option",
+        );
     }
     match compiled(row.text(1), flags)?.captures(row.text(0)) {
         Some(found) => texts(groups(&found)),
@@ -269,13 +338,19 @@ pub fn all_matches(value: &str, pattern: &str, flags: &str) -> Result<Vec<Vec<Op
     let all = flags.contains('g');
     let regex = compiled(pattern, &flags.replace('g', ""))?;
     let limit = if all { usize::MAX } else { 1 };
-    Ok(regex.captures_iter(value).take(limit).map(|found| groups(&found)).collect())
+    Ok(regex
+        .captures_iter(value)
+        .take(limit)
+        .map(|found| groups(&found))
+        .collect())
 }
 
 /// The first match, or its first group.
 pub fn first(value: &str, pattern: &str) -> Result<ScalarValue> {
     match compiled(pattern, "")?.captures(value) {
-        Some(found) => Ok(ScalarValue::Utf8(groups(&found).into_iter().next().flatten())),
+        Some(found) => Ok(ScalarValue::Utf8(
+            groups(&found).into_iter().next().flatten(),
+        )),
         None => null(),
     }
 }
@@ -286,7 +361,9 @@ pub fn pieces(value: &str, pattern: &str, flags: &str) -> Result<Vec<String>> {
     let mut out = Vec::new();
     let mut start = 0;
     for found in regex.find_iter(value) {
-        if found.is_empty() && (found.start() == start && start == 0 || found.start() == value.len()) {
+        if found.is_empty()
+            && (found.start() == start && start == 0 || found.start() == value.len())
+        {
             continue;
         }
         if found.is_empty() && found.start() == start {
@@ -300,15 +377,28 @@ pub fn pieces(value: &str, pattern: &str, flags: &str) -> Result<Vec<String>> {
 }
 
 fn split(row: &Row<'_>, flags: &str) -> Result<ScalarValue> {
-    texts(pieces(row.text(0), row.text(1), flags)?.into_iter().map(Some))
+    texts(
+        pieces(row.text(0), row.text(1), flags)?
+            .into_iter()
+            .map(Some),
+    )
 }
 
 /// The byte at which a 1-based character begins.
 fn byte_of(value: &str, character: i64) -> Result<usize> {
-    let Some(skip) = character.checked_sub(1).and_then(|c| usize::try_from(c).ok()) else {
-        return refuse(Kind::InvalidParameter, format!("invalid value for parameter \"start\": {character}"));
+    let Some(skip) = character
+        .checked_sub(1)
+        .and_then(|c| usize::try_from(c).ok())
+    else {
+        return refuse(
+            Kind::InvalidParameter,
+            format!("invalid value for parameter \"start\": {character}"),
+        );
     };
-    Ok(value.char_indices().nth(skip).map_or(value.len(), |(byte, _)| byte))
+    Ok(value
+        .char_indices()
+        .nth(skip)
+        .map_or(value.len(), |(byte, _)| byte))
 }
 
 fn count(row: &Row<'_>, start: i64, flags: &str) -> Result<ScalarValue> {
@@ -346,7 +436,10 @@ fn replaced(row: &Row<'_>, start: i64, which: i64, flags: &str) -> Result<Scalar
     let value = row.text(0);
     let from = byte_of(value, start)?;
     if which < 0 {
-        return refuse(Kind::InvalidParameter, format!("invalid value for parameter \"n\": {which}"));
+        return refuse(
+            Kind::InvalidParameter,
+            format!("invalid value for parameter \"n\": {which}"),
+        );
     }
     let regex = compiled(row.text(1), &flags.replace('g', ""))?;
     let mut out = value[..from].to_owned();
@@ -372,7 +465,14 @@ fn replaced(row: &Row<'_>, start: i64, which: i64, flags: &str) -> Result<Scalar
     text(out)
 }
 
-fn instr(row: &Row<'_>, start: i64, which: i64, behind: i64, flags: &str, group: i64) -> Result<ScalarValue> {
+fn instr(
+    row: &Row<'_>,
+    start: i64,
+    which: i64,
+    behind: i64,
+    flags: &str,
+    group: i64,
+) -> Result<ScalarValue> {
     let value = row.text(0);
     let from = byte_of(value, start)?;
     let regex = compiled(row.text(1), flags)?;
@@ -380,7 +480,11 @@ fn instr(row: &Row<'_>, start: i64, which: i64, behind: i64, flags: &str, group:
     let found = regex.captures_iter(&value[from..]).nth(nth);
     let found = found.and_then(|found| {
         let group = found.get(usize::try_from(group).ok()?)?;
-        Some(if behind == 1 { group.end() } else { group.start() })
+        Some(if behind == 1 {
+            group.end()
+        } else {
+            group.start()
+        })
     });
     int4(found.map_or(0, |byte| value[..from + byte].chars().count() as i64 + 1))
 }
@@ -392,7 +496,9 @@ fn substr(row: &Row<'_>, start: i64, which: i64, flags: &str, group: i64) -> Res
     let nth = usize::try_from(which - 1).unwrap_or(0);
     let found = regex.captures_iter(&value[from..]).nth(nth);
     let found = found.and_then(|found| {
-        found.get(usize::try_from(group).ok()?).map(|m| m.as_str().to_owned())
+        found
+            .get(usize::try_from(group).ok()?)
+            .map(|m| m.as_str().to_owned())
     });
     Ok(ScalarValue::Utf8(found))
 }
@@ -414,7 +520,12 @@ pub fn similar(pattern: &str, escape: Option<char>) -> Result<String, QueryError
                     out.push('\\');
                     out.push(next);
                 }
-                None => return Err(QueryError::new(Kind::State("22025"), "invalid escape string")),
+                None => {
+                    return Err(QueryError::new(
+                        Kind::State("22025"),
+                        "invalid escape string",
+                    ));
+                }
             }
             continue;
         }
@@ -444,10 +555,14 @@ pub fn similar(pattern: &str, escape: Option<char>) -> Result<String, QueryError
 
 /// `substring(x similar p escape e)`.
 pub fn similar_part(value: &str, pattern: &str, escape: &str) -> Result<ScalarValue> {
-    let regex = similar(pattern, escape.chars().next())?.replace("){1,1}?(", ")(").replace("){1,1}(?:", ")(?:");
+    let regex = similar(pattern, escape.chars().next())?
+        .replace("){1,1}?(", ")(")
+        .replace("){1,1}(?:", ")(?:");
     match checked(&format!("(?s){regex}"))?.captures(value) {
         Some(found) => Ok(ScalarValue::Utf8(
-            found.get(usize::from(found.len() > 1)).map(|m| m.as_str().to_owned()),
+            found
+                .get(usize::from(found.len() > 1))
+                .map(|m| m.as_str().to_owned()),
         )),
         None => null(),
     }

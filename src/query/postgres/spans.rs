@@ -66,7 +66,11 @@ pub fn time_shift(negative: bool) -> ScalarUDF {
 }
 
 pub fn date_shift(negative: bool) -> ScalarUDF {
-    if negative { days_earlier() } else { days_later() }
+    if negative {
+        days_earlier()
+    } else {
+        days_later()
+    }
 }
 
 /// Microseconds, a month being 30 days: how Postgres compares intervals.
@@ -87,11 +91,17 @@ fn between(later: i64, earlier: i64) -> Result<ScalarValue> {
     let Some(micros) = later.checked_sub(earlier) else {
         return refuse(Kind::State("22008"), "interval out of range");
     };
-    interval(Interval { months: 0, days: micros / DAY_MICROS, micros: micros % DAY_MICROS })
+    interval(Interval {
+        months: 0,
+        days: micros / DAY_MICROS,
+        micros: micros % DAY_MICROS,
+    })
 }
 
 fn time_moved(time: i64, micros: i64) -> Result<ScalarValue> {
-    Ok(ScalarValue::Time64Microsecond(Some((time + micros).rem_euclid(DAY_MICROS))))
+    Ok(ScalarValue::Time64Microsecond(Some(
+        (time + micros).rem_euclid(DAY_MICROS),
+    )))
 }
 
 fn date_moved(date: i32, days: i64) -> Result<ScalarValue> {

@@ -12,106 +12,252 @@ use crate::query::{QueryError, QueryErrorKind as Kind};
 pub fn all() -> Vec<Function> {
     vec![
         Function::new(&["format"], FORMAT),
-        Function::new(&["quote_ident"], &[on(&[T::Text], T::Text, |row| text(quote_ident(row.text(0))))]),
+        Function::new(
+            &["quote_ident"],
+            &[on(&[T::Text], T::Text, |row| {
+                text(quote_ident(row.text(0)))
+            })],
+        ),
         Function::new(&["quote_literal"], QUOTE_LITERAL),
-        Function::new(&["quote_nullable"], &[with_nulls(&[T::Shown], None, T::Text, |row| {
-            text(if row.is_null(0) { "NULL".to_owned() } else { quote_literal(row.text(0)) })
-        })]),
+        Function::new(
+            &["quote_nullable"],
+            &[with_nulls(&[T::Shown], None, T::Text, |row| {
+                text(if row.is_null(0) {
+                    "NULL".to_owned()
+                } else {
+                    quote_literal(row.text(0))
+                })
+            })],
+        ),
         Function::new(&["substr", "substring"], SUBSTRING),
         Function::new(&["overlay"], OVERLAY),
-        Function::new(&["concat"], &[with_nulls(&[T::Shown], Some(T::Shown), T::Text, |row| {
-            text((0..row.len()).filter(|i| !row.is_null(*i)).map(|i| row.text(i)).collect::<String>())
-        })]),
-        Function::new(&["concat_ws"], &[with_nulls(&[T::Text], Some(T::Shown), T::Text, |row| {
-            if row.is_null(0) {
-                return null();
-            }
-            let parts: Vec<_> = (1..row.len()).filter(|i| !row.is_null(*i)).map(|i| row.text(i)).collect();
-            text(parts.join(row.text(0)))
-        })]),
-        Function::new(&["replace"], &[on(&[T::Text, T::Text, T::Text], T::Text, |row| {
-            if row.text(1).is_empty() {
-                return text(row.text(0));
-            }
-            let grown = row.text(2).len().saturating_mul(row.text(0).len() / row.text(1).len());
-            if grown > MOST_TEXT_BYTES {
-                return refuse(Kind::State("54000"), "requested length too large");
-            }
-            text(row.text(0).replace(row.text(1), row.text(2)))
-        })]),
-        Function::new(&["upper"], &[on(&[T::Text], T::Text, |row| text(mapped(row.text(0), char::to_uppercase)))]),
-        Function::new(&["lower"], &[on(&[T::Text], T::Text, |row| text(mapped(row.text(0), char::to_lowercase)))]),
-        Function::new(&["length", "char_length", "character_length"], &[
-            on(&[T::Text], T::Int4, |row| int4(row.text(0).chars().count() as i64)),
-            on(&[T::Bytea], T::Int4, |row| int4(row.bytes(0).len() as i64)),
-        ]),
-        Function::new(&["octet_length"], &[
-            on(&[T::Text], T::Int4, |row| int4(row.text(0).len() as i64)),
-            on(&[T::Bytea], T::Int4, |row| int4(row.bytes(0).len() as i64)),
-        ]),
-        Function::new(&["bit_length"], &[
-            on(&[T::Text], T::Int4, |row| int4(row.text(0).len() as i64 * 8)),
-            on(&[T::Bytea], T::Int4, |row| int4(row.bytes(0).len() as i64 * 8)),
-        ]),
+        Function::new(
+            &["concat"],
+            &[with_nulls(&[T::Shown], Some(T::Shown), T::Text, |row| {
+                text(
+                    (0..row.len())
+                        .filter(|i| !row.is_null(*i))
+                        .map(|i| row.text(i))
+                        .collect::<String>(),
+                )
+            })],
+        ),
+        Function::new(
+            &["concat_ws"],
+            &[with_nulls(&[T::Text], Some(T::Shown), T::Text, |row| {
+                if row.is_null(0) {
+                    return null();
+                }
+                let parts: Vec<_> = (1..row.len())
+                    .filter(|i| !row.is_null(*i))
+                    .map(|i| row.text(i))
+                    .collect();
+                text(parts.join(row.text(0)))
+            })],
+        ),
+        Function::new(
+            &["replace"],
+            &[on(&[T::Text, T::Text, T::Text], T::Text, |row| {
+                if row.text(1).is_empty() {
+                    return text(row.text(0));
+                }
+                let grown = row
+                    .text(2)
+                    .len()
+                    .saturating_mul(row.text(0).len() / row.text(1).len());
+                if grown > MOST_TEXT_BYTES {
+                    return refuse(Kind::State("54000"), "requested length too large");
+                }
+                text(row.text(0).replace(row.text(1), row.text(2)))
+            })],
+        ),
+        Function::new(
+            &["upper"],
+            &[on(&[T::Text], T::Text, |row| {
+                text(mapped(row.text(0), char::to_uppercase))
+            })],
+        ),
+        Function::new(
+            &["lower"],
+            &[on(&[T::Text], T::Text, |row| {
+                text(mapped(row.text(0), char::to_lowercase))
+            })],
+        ),
+        Function::new(
+            &["length", "char_length", "character_length"],
+            &[
+                on(&[T::Text], T::Int4, |row| {
+                    int4(row.text(0).chars().count() as i64)
+                }),
+                on(&[T::Bytea], T::Int4, |row| int4(row.bytes(0).len() as i64)),
+            ],
+        ),
+        Function::new(
+            &["octet_length"],
+            &[
+                on(&[T::Text], T::Int4, |row| int4(row.text(0).len() as i64)),
+                on(&[T::Bytea], T::Int4, |row| int4(row.bytes(0).len() as i64)),
+            ],
+        ),
+        Function::new(
+            &["bit_length"],
+            &[
+                on(&[T::Text], T::Int4, |row| {
+                    int4(row.text(0).len() as i64 * 8)
+                }),
+                on(&[T::Bytea], T::Int4, |row| {
+                    int4(row.bytes(0).len() as i64 * 8)
+                }),
+            ],
+        ),
         Function::new(&["chr"], &[on(&[T::Int4], T::Text, |row| chr(row.int(0)))]),
-        Function::new(&["to_hex"], &[
-            on(&[T::Int4], T::Text, |row| text(format!("{:x}", row.int(0) as i32))),
-            on(&[T::Int8], T::Text, |row| text(format!("{:x}", row.int(0)))),
-        ]),
-        Function::new(&["starts_with"], &[on(&[T::Text, T::Text], T::Bool, |row| boolean(row.text(0).starts_with(row.text(1))))]),
-        Function::new(&["unistr"], &[on(&[T::Text], T::Text, |row| text(unistr(row.text(0))?))]),
-        Function::new(&["parse_ident"], &[on(&[T::Text], T::TextArray, |row| texts(parse_ident(row.text(0))?.into_iter().map(Some)))]),
-        Function::new(&["get_byte"], &[on(&[T::Bytea, T::Int4], T::Int4, |row| {
-            let at = index(row.int(1), row.bytes(0).len())?;
-            int4(i64::from(row.bytes(0)[at]))
-        })]),
-        Function::new(&["set_byte"], &[on(&[T::Bytea, T::Int4, T::Int4], T::Bytea, |row| {
-            let at = index(row.int(1), row.bytes(0).len())?;
-            let mut bytes = row.bytes(0).to_vec();
-            bytes[at] = (row.int(2) & 0xff) as u8;
-            Ok(ScalarValue::Binary(Some(bytes)))
-        })]),
-        Function::new(&["get_bit"], &[on(&[T::Bytea, T::Int8], T::Int4, |row| {
-            let at = index(row.int(1), row.bytes(0).len() * 8)?;
-            int4(i64::from(row.bytes(0)[at / 8] >> (at % 8) & 1))
-        })]),
-        Function::new(&["set_bit"], &[on(&[T::Bytea, T::Int8, T::Int4], T::Bytea, |row| {
-            let at = index(row.int(1), row.bytes(0).len() * 8)?;
-            let mut bytes = row.bytes(0).to_vec();
-            let bit = 1 << (at % 8);
-            match row.int(2) {
-                0 => bytes[at / 8] &= !bit,
-                1 => bytes[at / 8] |= bit,
-                _ => return refuse(Kind::InvalidParameter, "new bit must be 0 or 1"),
-            }
-            Ok(ScalarValue::Binary(Some(bytes)))
-        })]),
-        Function::new(&["bit_count"], &[on(&[T::Bytea], T::Int8, |row| {
-            super::function::int8(row.bytes(0).iter().map(|b| i64::from(b.count_ones())).sum())
-        })]),
-        Function::new(&["encode"], &[on(&[T::Bytea, T::Text], T::Text, |row| encode(row.bytes(0), row.text(1)))]),
-        Function::new(&["decode"], &[on(&[T::Text, T::Text], T::Bytea, |row| decode(row.text(0), row.text(1)))]),
-        Function::new(&["convert_from"], &[on(&[T::Bytea, T::Text], T::Text, |row| convert_from(row.bytes(0), row.text(1)))]),
-        Function::new(&["convert_to"], &[on(&[T::Text, T::Text], T::Bytea, |row| convert_to(row.text(0), row.text(1)))]),
-        Function::new(&["split_part"], &[on(&[T::Text, T::Text, T::Int4], T::Text, |row| split_part(row.text(0), row.text(1), row.int(2)))]),
-        Function::new(&["left"], &[on(&[T::Text, T::Int4], T::Text, |row| text(left(row.text(0), row.int(1))))]),
-        Function::new(&["num_nulls"], &[with_nulls(&[], Some(T::Shown), T::Int4, |row| int4((0..row.len()).filter(|i| row.is_null(*i)).count() as i64))]),
-        Function::new(&["num_nonnulls"], &[with_nulls(&[], Some(T::Shown), T::Int4, |row| int4((0..row.len()).filter(|i| !row.is_null(*i)).count() as i64))]),
+        Function::new(
+            &["to_hex"],
+            &[
+                on(&[T::Int4], T::Text, |row| {
+                    text(format!("{:x}", row.int(0) as i32))
+                }),
+                on(&[T::Int8], T::Text, |row| text(format!("{:x}", row.int(0)))),
+            ],
+        ),
+        Function::new(
+            &["starts_with"],
+            &[on(&[T::Text, T::Text], T::Bool, |row| {
+                boolean(row.text(0).starts_with(row.text(1)))
+            })],
+        ),
+        Function::new(
+            &["unistr"],
+            &[on(&[T::Text], T::Text, |row| text(unistr(row.text(0))?))],
+        ),
+        Function::new(
+            &["parse_ident"],
+            &[on(&[T::Text], T::TextArray, |row| {
+                texts(parse_ident(row.text(0))?.into_iter().map(Some))
+            })],
+        ),
+        Function::new(
+            &["get_byte"],
+            &[on(&[T::Bytea, T::Int4], T::Int4, |row| {
+                let at = index(row.int(1), row.bytes(0).len())?;
+                int4(i64::from(row.bytes(0)[at]))
+            })],
+        ),
+        Function::new(
+            &["set_byte"],
+            &[on(&[T::Bytea, T::Int4, T::Int4], T::Bytea, |row| {
+                let at = index(row.int(1), row.bytes(0).len())?;
+                let mut bytes = row.bytes(0).to_vec();
+                bytes[at] = (row.int(2) & 0xff) as u8;
+                Ok(ScalarValue::Binary(Some(bytes)))
+            })],
+        ),
+        Function::new(
+            &["get_bit"],
+            &[on(&[T::Bytea, T::Int8], T::Int4, |row| {
+                let at = index(row.int(1), row.bytes(0).len() * 8)?;
+                int4(i64::from(row.bytes(0)[at / 8] >> (at % 8) & 1))
+            })],
+        ),
+        Function::new(
+            &["set_bit"],
+            &[on(&[T::Bytea, T::Int8, T::Int4], T::Bytea, |row| {
+                let at = index(row.int(1), row.bytes(0).len() * 8)?;
+                let mut bytes = row.bytes(0).to_vec();
+                let bit = 1 << (at % 8);
+                match row.int(2) {
+                    0 => bytes[at / 8] &= !bit,
+                    1 => bytes[at / 8] |= bit,
+                    _ => return refuse(Kind::InvalidParameter, "new bit must be 0 or 1"),
+                }
+                Ok(ScalarValue::Binary(Some(bytes)))
+            })],
+        ),
+        Function::new(
+            &["bit_count"],
+            &[on(&[T::Bytea], T::Int8, |row| {
+                super::function::int8(row.bytes(0).iter().map(|b| i64::from(b.count_ones())).sum())
+            })],
+        ),
+        Function::new(
+            &["encode"],
+            &[on(&[T::Bytea, T::Text], T::Text, |row| {
+                encode(row.bytes(0), row.text(1))
+            })],
+        ),
+        Function::new(
+            &["decode"],
+            &[on(&[T::Text, T::Text], T::Bytea, |row| {
+                decode(row.text(0), row.text(1))
+            })],
+        ),
+        Function::new(
+            &["convert_from"],
+            &[on(&[T::Bytea, T::Text], T::Text, |row| {
+                convert_from(row.bytes(0), row.text(1))
+            })],
+        ),
+        Function::new(
+            &["convert_to"],
+            &[on(&[T::Text, T::Text], T::Bytea, |row| {
+                convert_to(row.text(0), row.text(1))
+            })],
+        ),
+        Function::new(
+            &["split_part"],
+            &[on(&[T::Text, T::Text, T::Int4], T::Text, |row| {
+                split_part(row.text(0), row.text(1), row.int(2))
+            })],
+        ),
+        Function::new(
+            &["left"],
+            &[on(&[T::Text, T::Int4], T::Text, |row| {
+                text(left(row.text(0), row.int(1)))
+            })],
+        ),
+        Function::new(
+            &["num_nulls"],
+            &[with_nulls(&[], Some(T::Shown), T::Int4, |row| {
+                int4((0..row.len()).filter(|i| row.is_null(*i)).count() as i64)
+            })],
+        ),
+        Function::new(
+            &["num_nonnulls"],
+            &[with_nulls(&[], Some(T::Shown), T::Int4, |row| {
+                int4((0..row.len()).filter(|i| !row.is_null(*i)).count() as i64)
+            })],
+        ),
     ]
 }
 
 const FORMAT: &[Overload] = &[with_nulls(&[T::Text], Some(T::Shown), T::Text, |row| {
-    if row.is_null(0) { null() } else { text(format(row)?) }
+    if row.is_null(0) {
+        null()
+    } else {
+        text(format(row)?)
+    }
 })];
 
-const QUOTE_LITERAL: &[Overload] = &[on(&[T::Shown], T::Text, |row| text(quote_literal(row.text(0))))];
+const QUOTE_LITERAL: &[Overload] = &[on(&[T::Shown], T::Text, |row| {
+    text(quote_literal(row.text(0)))
+})];
 
 const SUBSTRING: &[Overload] = &[
-    on(&[T::Text, T::Int4], T::Text, |row| text(part(row.text(0), row.int(1), None)?)),
-    on(&[T::Text, T::Int4, T::Int4], T::Text, |row| text(part(row.text(0), row.int(1), Some(row.int(2)))?)),
-    on(&[T::Bytea, T::Int4], T::Bytea, |row| bytes_part(row.bytes(0), row.int(1), None)),
-    on(&[T::Bytea, T::Int4, T::Int4], T::Bytea, |row| bytes_part(row.bytes(0), row.int(1), Some(row.int(2)))),
-    on(&[T::Text, T::Text], T::Text, |row| super::regexp::first(row.text(0), row.text(1))),
+    on(&[T::Text, T::Int4], T::Text, |row| {
+        text(part(row.text(0), row.int(1), None)?)
+    }),
+    on(&[T::Text, T::Int4, T::Int4], T::Text, |row| {
+        text(part(row.text(0), row.int(1), Some(row.int(2)))?)
+    }),
+    on(&[T::Bytea, T::Int4], T::Bytea, |row| {
+        bytes_part(row.bytes(0), row.int(1), None)
+    }),
+    on(&[T::Bytea, T::Int4, T::Int4], T::Bytea, |row| {
+        bytes_part(row.bytes(0), row.int(1), Some(row.int(2)))
+    }),
+    on(&[T::Text, T::Text], T::Text, |row| {
+        super::regexp::first(row.text(0), row.text(1))
+    }),
     on(&[T::Text, T::Text, T::Text], T::Text, |row| {
         super::regexp::similar_part(row.text(0), row.text(1), row.text(2))
     }),
@@ -125,8 +271,12 @@ const OVERLAY: &[Overload] = &[
     on(&[T::Text, T::Text, T::Int4, T::Int4], T::Text, |row| {
         text(overlay(row.text(0), row.text(1), row.int(2), row.int(3))?)
     }),
-    on(&[T::Bytea, T::Bytea, T::Int4], T::Bytea, |row| overlay_bytes(row, row.bytes(1).len() as i64)),
-    on(&[T::Bytea, T::Bytea, T::Int4, T::Int4], T::Bytea, |row| overlay_bytes(row, row.int(3))),
+    on(&[T::Bytea, T::Bytea, T::Int4], T::Bytea, |row| {
+        overlay_bytes(row, row.bytes(1).len() as i64)
+    }),
+    on(&[T::Bytea, T::Bytea, T::Int4, T::Int4], T::Bytea, |row| {
+        overlay_bytes(row, row.int(3))
+    }),
 ];
 
 /// Each character to the one other that it has; those with several stay, as in Postgres.
@@ -172,7 +322,10 @@ fn range(from: i64, count: Option<i64>) -> Result<(i64, i64)> {
     let end = match count {
         None => i64::MAX,
         Some(count) if count < 0 => {
-            return refuse(Kind::State("22011"), "negative substring length not allowed");
+            return refuse(
+                Kind::State("22011"),
+                "negative substring length not allowed",
+            );
         }
         Some(count) => from.saturating_add(count),
     };
@@ -189,14 +342,19 @@ fn part(value: &str, from: i64, count: Option<i64>) -> Result<String> {
 
 fn bytes_part(value: &[u8], from: i64, count: Option<i64>) -> Result<ScalarValue> {
     let (start, end) = range(from, count)?;
-    let start = usize::try_from(start).unwrap_or(usize::MAX).min(value.len());
+    let start = usize::try_from(start)
+        .unwrap_or(usize::MAX)
+        .min(value.len());
     let end = usize::try_from(end).unwrap_or(usize::MAX).min(value.len());
     Ok(ScalarValue::Binary(Some(value[start..end].to_vec())))
 }
 
 fn overlay(value: &str, by: &str, from: i64, count: i64) -> Result<String> {
     if from < 1 {
-        return refuse(Kind::State("22011"), "negative substring length not allowed");
+        return refuse(
+            Kind::State("22011"),
+            "negative substring length not allowed",
+        );
     }
     let before = part(value, 1, Some(from - 1))?;
     let behind = part(value, from.saturating_add(count), None)?;
@@ -206,7 +364,10 @@ fn overlay(value: &str, by: &str, from: i64, count: i64) -> Result<String> {
 fn overlay_bytes(row: &Row<'_>, count: i64) -> Result<ScalarValue> {
     let (value, by, from) = (row.bytes(0), row.bytes(1), row.int(2));
     let Ok(start) = usize::try_from(from - 1) else {
-        return refuse(Kind::State("22011"), "negative substring length not allowed");
+        return refuse(
+            Kind::State("22011"),
+            "negative substring length not allowed",
+        );
     };
     let end = usize::try_from(from.saturating_add(count).max(1) - 1).unwrap_or(usize::MAX);
     let mut out = value[..start.min(value.len())].to_vec();
@@ -217,17 +378,38 @@ fn overlay_bytes(row: &Row<'_>, count: i64) -> Result<ScalarValue> {
 
 fn left(value: &str, count: i64) -> String {
     let length = value.chars().count() as i64;
-    let take = if count < 0 { (length + count).max(0) } else { count };
-    value.chars().take(usize::try_from(take).unwrap_or(0)).collect()
+    let take = if count < 0 {
+        (length + count).max(0)
+    } else {
+        count
+    };
+    value
+        .chars()
+        .take(usize::try_from(take).unwrap_or(0))
+        .collect()
 }
 
 fn split_part(value: &str, by: &str, field: i64) -> Result<ScalarValue> {
     if field == 0 {
         return refuse(Kind::InvalidParameter, "field position must not be zero");
     }
-    let parts: Vec<&str> = if by.is_empty() { vec![value] } else { value.split(by).collect() };
-    let at = if field > 0 { field - 1 } else { parts.len() as i64 + field };
-    text(usize::try_from(at).ok().and_then(|at| parts.get(at)).copied().unwrap_or(""))
+    let parts: Vec<&str> = if by.is_empty() {
+        vec![value]
+    } else {
+        value.split(by).collect()
+    };
+    let at = if field > 0 {
+        field - 1
+    } else {
+        parts.len() as i64 + field
+    };
+    text(
+        usize::try_from(at)
+            .ok()
+            .and_then(|at| parts.get(at))
+            .copied()
+            .unwrap_or(""),
+    )
 }
 
 /// Words that can't be names without quotes.
@@ -246,9 +428,15 @@ const RESERVED: &str = " all analyse analyze and any array as asc asymmetric aut
 
 pub fn quote_ident(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && !RESERVED.contains(&format!(" {name} "));
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if plain {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 pub fn quote_literal(value: &str) -> String {
@@ -273,7 +461,12 @@ fn format(row: &Row<'_>) -> Result<String> {
             out.push(c);
             continue;
         }
-        let unfinished = || QueryError::new(Kind::InvalidParameter, "unterminated format() type specifier");
+        let unfinished = || {
+            QueryError::new(
+                Kind::InvalidParameter,
+                "unterminated format() type specifier",
+            )
+        };
         if chars.peek() == Some(&'%') {
             chars.next();
             out.push('%');
@@ -285,7 +478,10 @@ fn format(row: &Row<'_>) -> Result<String> {
             chars.next();
             position = number.take();
             if position == Some(0) {
-                return refuse(Kind::InvalidParameter, "format specifies argument 0, but arguments are numbered from 1");
+                return refuse(
+                    Kind::InvalidParameter,
+                    "format specifies argument 0, but arguments are numbered from 1",
+                );
             }
         }
         let mut to_left = false;
@@ -310,7 +506,11 @@ fn format(row: &Row<'_>) -> Result<String> {
             if at >= row.len() {
                 return Err(few().into());
             }
-            width = if row.is_null(at) { 0 } else { row.text(at).trim().parse().unwrap_or(0) };
+            width = if row.is_null(at) {
+                0
+            } else {
+                row.text(at).trim().parse().unwrap_or(0)
+            };
         }
         let kind = chars.next().ok_or_else(unfinished)?;
         if !['s', 'I', 'L'].contains(&kind) {
@@ -336,7 +536,10 @@ fn format(row: &Row<'_>) -> Result<String> {
             ('s', true) => String::new(),
             ('L', true) => "NULL".to_owned(),
             ('I', true) => {
-                return refuse(Kind::State("22004"), "null values cannot be formatted as an SQL identifier");
+                return refuse(
+                    Kind::State("22004"),
+                    "null values cannot be formatted as an SQL identifier",
+                );
             }
             ('I', false) => quote_ident(row.text(at)),
             ('L', false) => quote_literal(row.text(at)),
@@ -358,7 +561,13 @@ fn digits(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<usize>
     let mut number = None::<usize>;
     while let Some(c) = chars.next_if(char::is_ascii_digit) {
         let digit = c.to_digit(10)? as usize;
-        number = Some(number.unwrap_or(0).saturating_mul(10).saturating_add(digit).min(1 << 30));
+        number = Some(
+            number
+                .unwrap_or(0)
+                .saturating_mul(10)
+                .saturating_add(digit)
+                .min(1 << 30),
+        );
     }
     number
 }
@@ -405,7 +614,9 @@ fn parse_ident(value: &str) -> Result<Vec<String>> {
             parts.push(quoted[..end].to_owned());
             rest = &quoted[end + 1..];
         } else {
-            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+                .unwrap_or(rest.len());
             if end == 0 || rest.starts_with(|c: char| c.is_ascii_digit()) {
                 return Err(wrong().into());
             }
@@ -427,11 +638,18 @@ fn encode(bytes: &[u8], how: &str) -> Result<ScalarValue> {
         "hex" => text(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()),
         "base64" => {
             let whole = base64::engine::general_purpose::STANDARD.encode(bytes);
-            let lines: Vec<&str> = whole.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap_or("")).collect();
+            let lines: Vec<&str> = whole
+                .as_bytes()
+                .chunks(76)
+                .map(|line| std::str::from_utf8(line).unwrap_or(""))
+                .collect();
             text(lines.join("\n"))
         }
         "escape" => text(escaped(bytes)),
-        _ => refuse(Kind::InvalidParameter, format!("unrecognized encoding: \"{how}\"")),
+        _ => refuse(
+            Kind::InvalidParameter,
+            format!("unrecognized encoding: \"{how}\""),
+        ),
     }
 }
 
@@ -460,7 +678,12 @@ fn decode(value: &str, how: &str) -> Result<ScalarValue> {
             }
         }
         "escape" => text_in::bytea(value)?,
-        _ => return refuse(Kind::InvalidParameter, format!("unrecognized encoding: \"{how}\"")),
+        _ => {
+            return refuse(
+                Kind::InvalidParameter,
+                format!("unrecognized encoding: \"{how}\""),
+            );
+        }
     };
     Ok(ScalarValue::Binary(Some(bytes)))
 }
@@ -479,11 +702,17 @@ fn convert_from(bytes: &[u8], encoding: &str) -> Result<ScalarValue> {
         return text(bytes.iter().map(|b| char::from(*b)).collect::<String>());
     }
     if !is_utf8(encoding) {
-        return refuse(Kind::InvalidParameter, format!("invalid source encoding name \"{encoding}\""));
+        return refuse(
+            Kind::InvalidParameter,
+            format!("invalid source encoding name \"{encoding}\""),
+        );
     }
     match std::str::from_utf8(bytes) {
         Ok(value) => text(value),
-        Err(_) => refuse(Kind::State("22021"), "invalid byte sequence for encoding \"UTF8\""),
+        Err(_) => refuse(
+            Kind::State("22021"),
+            "invalid byte sequence for encoding \"UTF8\"",
+        ),
     }
 }
 
@@ -492,11 +721,20 @@ fn convert_to(value: &str, encoding: &str) -> Result<ScalarValue> {
         return Ok(ScalarValue::Binary(Some(value.as_bytes().to_vec())));
     }
     if !is_latin(encoding) {
-        return refuse(Kind::InvalidParameter, format!("invalid destination encoding name \"{encoding}\""));
+        return refuse(
+            Kind::InvalidParameter,
+            format!("invalid destination encoding name \"{encoding}\""),
+        );
     }
-    let bytes: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    let bytes: Option<Vec<u8>> = value
+        .chars()
+        .map(|c| u8::try_from(u32::from(c)).ok())
+        .collect();
     match bytes {
         Some(bytes) => Ok(ScalarValue::Binary(Some(bytes))),
-        None => refuse(Kind::State("22P05"), "a character has no equivalent in encoding \"LATIN1\""),
+        None => refuse(
+            Kind::State("22P05"),
+            "a character has no equivalent in encoding \"LATIN1\"",
+        ),
     }
 }

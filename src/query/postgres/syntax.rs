@@ -93,11 +93,18 @@ pub fn expression(expr: &mut Expr) -> Flow {
     let respelled = match expr {
         Expr::BinaryOp { .. } => operator(expr),
         Expr::UnaryOp { op, expr: inner } => Ok(unary(*op, inner)),
-        Expr::Extract { field, expr: inner, .. } => {
+        Expr::Extract {
+            field, expr: inner, ..
+        } => {
             let unit = field.to_string().trim_matches(['\'', '"']).to_owned();
             Ok(Some(extract(&unit, take(inner))))
         }
-        Expr::Substring { expr: inner, substring_from, substring_for, .. } => {
+        Expr::Substring {
+            expr: inner,
+            substring_from,
+            substring_for,
+            ..
+        } => {
             let from = substring_from.as_deref_mut().map(take);
             let count = substring_for.as_deref_mut().map(take);
             let one = || Expr::value(Value::Number("1".to_owned(), false));
@@ -105,7 +112,12 @@ pub fn expression(expr: &mut Expr) -> Flow {
             args.extend(count);
             Ok(Some(call("substring", args)))
         }
-        Expr::Overlay { expr: inner, overlay_what, overlay_from, overlay_for } => {
+        Expr::Overlay {
+            expr: inner,
+            overlay_what,
+            overlay_from,
+            overlay_for,
+        } => {
             let mut args = vec![take(inner), take(overlay_what), take(overlay_from)];
             args.extend(overlay_for.as_deref_mut().map(take));
             Ok(Some(call("overlay", args)))
@@ -117,9 +129,13 @@ pub fn expression(expr: &mut Expr) -> Flow {
             let value = typed.value.value.clone().into_string();
             Ok(value.map(|value| typed_text(value, typed.data_type.clone())))
         }
-        Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, array: false, .. } => {
-            cast_to(inner, data_type)
-        }
+        Expr::Cast {
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            expr: inner,
+            data_type,
+            array: false,
+            ..
+        } => cast_to(inner, data_type),
         Expr::AnyOp { .. } | Expr::AllOp { .. } => Ok(quantified(expr)),
         Expr::InList { .. } => Ok(row_in(expr)),
         Expr::CompoundFieldAccess { root, access_chain } => Ok(field_of(root, access_chain)),
@@ -202,11 +218,16 @@ fn rows(left: &Expr, op: &B, right: &Expr) -> Respelled {
         _ => return Ok(None),
     };
     if left.len() != right.len() {
-        return Err(QueryError::new(Kind::Syntax, "unequal number of entries in row expressions"));
+        return Err(QueryError::new(
+            Kind::Syntax,
+            "unequal number of entries in row expressions",
+        ));
     }
     let each = |op: &B| -> Vec<Expr> {
         let pairs = left.iter().zip(&right);
-        pairs.map(|(l, r)| binary(l.clone(), op.clone(), r.clone())).collect()
+        pairs
+            .map(|(l, r)| binary(l.clone(), op.clone(), r.clone()))
+            .collect()
     };
     Ok(Some(match op {
         B::Eq => joined(each(&B::Eq), &B::And),
@@ -217,7 +238,11 @@ fn rows(left: &Expr, op: &B, right: &Expr) -> Respelled {
             let parts = (0..left.len())
                 .map(|index| {
                     let mut all: Vec<Expr> = equal[..index].to_vec();
-                    let decides = if index + 1 == left.len() { &last } else { &less };
+                    let decides = if index + 1 == left.len() {
+                        &last
+                    } else {
+                        &less
+                    };
                     all.push(decides[index].clone());
                     joined(all, &B::And)
                 })
@@ -229,7 +254,12 @@ fn rows(left: &Expr, op: &B, right: &Expr) -> Respelled {
 
 /// `(a, b) in ((1, 2), (3, 4))`.
 fn row_in(expr: &mut Expr) -> Option<Expr> {
-    let Expr::InList { expr: inner, list, negated } = expr else {
+    let Expr::InList {
+        expr: inner,
+        list,
+        negated,
+    } = expr
+    else {
         return None;
     };
     let width = row_values(inner)?.len();
@@ -241,7 +271,10 @@ fn row_in(expr: &mut Expr) -> Option<Expr> {
         .collect::<Option<Vec<_>>>()?;
     let any = joined(parts, &B::Or);
     Some(if *negated {
-        Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(any) }
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: Box::new(any),
+        }
     } else {
         any
     })
@@ -269,18 +302,34 @@ pub fn extract(unit: &str, from: Expr) -> Expr {
 }
 
 fn similar(expr: &mut Expr) -> Respelled {
-    let Expr::SimilarTo { negated, expr: inner, pattern, escape_char } = expr else {
+    let Expr::SimilarTo {
+        negated,
+        expr: inner,
+        pattern,
+        escape_char,
+    } = expr
+    else {
         return Ok(None);
     };
     let escape = match escape_char {
-        Some(value) => value.value.clone().into_string().unwrap_or_default().chars().next(),
+        Some(value) => value
+            .value
+            .clone()
+            .into_string()
+            .unwrap_or_default()
+            .chars()
+            .next(),
         None => Some('\\'),
     };
     let Some(pattern) = string(pattern) else {
         return Ok(None);
     };
     let regex = regexp::similar(pattern, escape)?;
-    let op = if *negated { B::PGRegexNotMatch } else { B::PGRegexMatch };
+    let op = if *negated {
+        B::PGRegexNotMatch
+    } else {
+        B::PGRegexMatch
+    };
     Ok(Some(binary(take(inner), op, text(regex))))
 }
 
@@ -313,8 +362,20 @@ fn with_backslash(pattern: &str, escape: Option<char>) -> Result<String, QueryEr
 
 fn like(expr: &mut Expr) -> Respelled {
     let case_insensitive = matches!(expr, Expr::ILike { .. });
-    let (Expr::Like { negated, any, expr: inner, pattern, escape_char }
-    | Expr::ILike { negated, any, expr: inner, pattern, escape_char }) = expr
+    let (Expr::Like {
+        negated,
+        any,
+        expr: inner,
+        pattern,
+        escape_char,
+    }
+    | Expr::ILike {
+        negated,
+        any,
+        expr: inner,
+        pattern,
+        escape_char,
+    }) = expr
     else {
         return Ok(None);
     };
@@ -334,15 +395,19 @@ fn like(expr: &mut Expr) -> Respelled {
             (true, false) => B::PGILikeMatch,
             (true, true) => B::PGNotILikeMatch,
         };
-        let parts = list.into_iter().map(|item| binary(inner.as_ref().clone(), op.clone(), item));
+        let parts = list
+            .into_iter()
+            .map(|item| binary(inner.as_ref().clone(), op.clone(), item));
         return Ok(Some(joined(parts.collect(), &B::Or)));
     }
     let escape = match escape_char {
         Some(value) => {
             let escape = value.value.clone().into_string().unwrap_or_default();
             if escape.chars().count() > 1 {
-                return Err(QueryError::new(Kind::State("22025"), "invalid escape string")
-                    .with_hint("Escape string must be empty or one character."));
+                return Err(
+                    QueryError::new(Kind::State("22025"), "invalid escape string")
+                        .with_hint("Escape string must be empty or one character."),
+                );
             }
             escape.chars().next()
         }
@@ -373,7 +438,10 @@ fn span(interval: &ast::Interval) -> Respelled {
     let Some(written) = string(&interval.value) else {
         return Ok(None);
     };
-    let last = interval.last_field.as_ref().or(interval.leading_field.as_ref());
+    let last = interval
+        .last_field
+        .as_ref()
+        .or(interval.leading_field.as_ref());
     let mut value = interval_in::interval(written, last.and_then(unit_of))?;
     // What is smaller than the last field is cut off.
     match last.and_then(unit_of) {
@@ -387,27 +455,50 @@ fn span(interval: &ast::Interval) -> Respelled {
         Some(Unit::Minute) => value.micros -= value.micros % super::civil::MINUTE_MICROS,
         _ => {}
     }
-    if let Some(digits @ 0..=5) = interval.fractional_seconds_precision.or(interval.leading_precision) {
+    if let Some(digits @ 0..=5) = interval
+        .fractional_seconds_precision
+        .or(interval.leading_precision)
+    {
         let size = 10_i64.pow(6 - digits as u32);
-        let half = if value.micros < 0 { -size / 2 } else { size / 2 };
+        let half = if value.micros < 0 {
+            -size / 2
+        } else {
+            size / 2
+        };
         value.micros = (value.micros + half) / size * size;
     }
-    let plain = format!("{} mons {} days {}", value.months, value.days, seconds(value.micros));
+    let plain = format!(
+        "{} mons {} days {}",
+        value.months,
+        value.days,
+        seconds(value.micros)
+    );
     Ok(Some(cast(
         text(plain),
-        DataType::Interval { fields: None, precision: None },
+        DataType::Interval {
+            fields: None,
+            precision: None,
+        },
     )))
 }
 
 fn seconds(micros: i64) -> String {
     let sign = if micros < 0 { "-" } else { "" };
     let micros = micros.unsigned_abs();
-    format!("{sign}{}.{:06} secs", micros / 1_000_000, micros % 1_000_000)
+    format!(
+        "{sign}{}.{:06} secs",
+        micros / 1_000_000,
+        micros % 1_000_000
+    )
 }
 
 /// The interval of a window's frame, which the planner wants as a literal.
 pub fn frame_literal(expr: &mut Expr) {
-    if let Expr::Cast { expr: inner, data_type: DataType::Interval { .. }, .. } = expr
+    if let Expr::Cast {
+        expr: inner,
+        data_type: DataType::Interval { .. },
+        ..
+    } = expr
         && let Some(written) = string(inner)
     {
         *expr = Expr::Interval(ast::Interval {
@@ -437,8 +528,16 @@ fn cast_to(inner: &mut Box<Expr>, data_type: &mut DataType) -> Respelled {
         let day = match word.as_str() {
             "now" => Some(call("now", Vec::new())),
             "today" => Some(today()),
-            "tomorrow" => Some(binary(today(), B::Plus, Expr::value(Value::Number("1".to_owned(), false)))),
-            "yesterday" => Some(binary(today(), B::Minus, Expr::value(Value::Number("1".to_owned(), false)))),
+            "tomorrow" => Some(binary(
+                today(),
+                B::Plus,
+                Expr::value(Value::Number("1".to_owned(), false)),
+            )),
+            "yesterday" => Some(binary(
+                today(),
+                B::Minus,
+                Expr::value(Value::Number("1".to_owned(), false)),
+            )),
             _ => None,
         };
         let of_time = matches!(data_type, DataType::Date | DataType::Timestamp(..));
@@ -452,7 +551,17 @@ fn cast_to(inner: &mut Box<Expr>, data_type: &mut DataType) -> Respelled {
 /// `x = any (array[a, b])` compares with each.
 fn quantified(expr: &mut Expr) -> Option<Expr> {
     let all = matches!(expr, Expr::AllOp { .. });
-    let (Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right }) = expr
+    let (Expr::AnyOp {
+        left,
+        compare_op,
+        right,
+        ..
+    }
+    | Expr::AllOp {
+        left,
+        compare_op,
+        right,
+    }) = expr
     else {
         return None;
     };
@@ -467,7 +576,9 @@ fn quantified(expr: &mut Expr) -> Option<Expr> {
         return None;
     }
     let parts = std::mem::take(&mut array.elem).into_iter();
-    let parts = parts.map(|item| binary(left.as_ref().clone(), compare_op.clone(), item)).collect();
+    let parts = parts
+        .map(|item| binary(left.as_ref().clone(), compare_op.clone(), item))
+        .collect();
     Some(joined(parts, if all { &B::And } else { &B::Or }))
 }
 
@@ -476,16 +587,25 @@ fn field_of(root: &mut Expr, chain: &[AccessExpr]) -> Option<Expr> {
     let Expr::Nested(inner) = root else {
         return None;
     };
-    let (Expr::Identifier(table), [AccessExpr::Dot(Expr::Identifier(column))]) = (inner.as_ref(), chain) else {
+    let (Expr::Identifier(table), [AccessExpr::Dot(Expr::Identifier(column))]) =
+        (inner.as_ref(), chain)
+    else {
         return None;
     };
-    Some(Expr::CompoundIdentifier(vec![table.clone(), column.clone()]))
+    Some(Expr::CompoundIdentifier(vec![
+        table.clone(),
+        column.clone(),
+    ]))
 }
 
 /// The type that a value says it has.
 fn said_type(expr: &Expr) -> Option<DataType> {
     match expr {
-        Expr::Cast { data_type, kind: CastKind::Cast | CastKind::DoubleColon, .. } => Some(data_type.clone()),
+        Expr::Cast {
+            data_type,
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            ..
+        } => Some(data_type.clone()),
         Expr::Nested(inner) => said_type(inner),
         _ => None,
     }
@@ -494,7 +614,10 @@ fn said_type(expr: &Expr) -> Option<DataType> {
 fn is_number(expr: &Expr) -> bool {
     match expr {
         Expr::Value(value) => matches!(value.value, Value::Number(..)),
-        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => is_number(expr),
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus | UnaryOperator::Plus,
+            expr,
+        } => is_number(expr),
         _ => false,
     }
 }
@@ -506,9 +629,17 @@ fn same_types(column: &mut [&mut Expr]) {
     };
     let doubles = matches!(
         kind,
-        DataType::Float(_) | DataType::Float4 | DataType::Float8 | DataType::Real | DataType::Double(_) | DataType::DoublePrecision
+        DataType::Float(_)
+            | DataType::Float4
+            | DataType::Float8
+            | DataType::Real
+            | DataType::Double(_)
+            | DataType::DoublePrecision
     );
-    let text_type = matches!(kind, DataType::Text | DataType::Varchar(_) | DataType::Char(_));
+    let text_type = matches!(
+        kind,
+        DataType::Text | DataType::Varchar(_) | DataType::Char(_)
+    );
     for expr in column {
         if (string(expr).is_some() && !text_type) || (doubles && is_number(expr)) {
             let inner = take(expr);
@@ -523,7 +654,12 @@ pub fn recursive_names(with: &mut ast::With) {
         return;
     }
     for cte in &mut with.cte_tables {
-        let names: Vec<Ident> = cte.alias.columns.iter().map(|column| column.name.clone()).collect();
+        let names: Vec<Ident> = cte
+            .alias
+            .columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
         if !names.is_empty()
             && let SetExpr::SetOperation { left, .. } = cte.query.body.as_mut()
         {
@@ -538,8 +674,12 @@ fn name_columns(body: &mut SetExpr, names: &[Ident]) {
         SetExpr::Query(query) => name_columns(&mut query.body, names),
         SetExpr::Select(select) if select.projection.len() == names.len() => {
             for (item, name) in select.projection.iter_mut().zip(names) {
-                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-                    *item = SelectItem::ExprWithAlias { expr: take(expr), alias: name.clone() };
+                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
+                {
+                    *item = SelectItem::ExprWithAlias {
+                        expr: take(expr),
+                        alias: name.clone(),
+                    };
                 }
             }
         }
@@ -565,8 +705,11 @@ pub fn set_expression(body: &mut SetExpr) {
     if let SetExpr::Values(values) = body {
         let width = values.rows.first().map_or(0, |row| row.content.len());
         for index in 0..width {
-            let mut column: Vec<&mut Expr> =
-                values.rows.iter_mut().filter_map(|row| row.content.get_mut(index)).collect();
+            let mut column: Vec<&mut Expr> = values
+                .rows
+                .iter_mut()
+                .filter_map(|row| row.content.get_mut(index))
+                .collect();
             same_types(&mut column);
         }
     }
@@ -593,7 +736,10 @@ pub fn tell_apart(select: &mut Select) {
             && !seen.insert(expr.to_string())
         {
             let alias = Ident::with_quote('"', format!("{expr} #{index}"));
-            *item = SelectItem::ExprWithAlias { expr: take(expr), alias };
+            *item = SelectItem::ExprWithAlias {
+                expr: take(expr),
+                alias,
+            };
         }
     }
 }
@@ -607,7 +753,11 @@ fn exists_as_count(expr: &mut Expr) {
         return;
     };
     let grouped = !matches!(&inner.group_by, ast::GroupByExpr::Expressions(by, _) if by.is_empty());
-    if grouped || inner.having.is_some() || inner.distinct.is_some() || subquery.limit_clause.is_some() {
+    if grouped
+        || inner.having.is_some()
+        || inner.distinct.is_some()
+        || subquery.limit_clause.is_some()
+    {
         return;
     }
     subquery.order_by = None;
@@ -615,7 +765,8 @@ fn exists_as_count(expr: &mut Expr) {
     if let Expr::Function(function) = &mut count
         && let FunctionArguments::List(list) = &mut function.args
     {
-        list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+        list.args
+            .push(FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
     }
     let op = if *negated { B::Eq } else { B::Gt };
     inner.projection = vec![SelectItem::UnnamedExpr(binary(

@@ -63,7 +63,10 @@ impl ScalarUDFImpl for TextIn {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let context = Context { zone: self.zone, ..Context::default() };
+        let context = Context {
+            zone: self.zone,
+            ..Context::default()
+        };
         match args.args.as_slice() {
             [ColumnarValue::Scalar(value)] => {
                 let value = match value.try_as_str().flatten() {
@@ -197,8 +200,14 @@ fn float_text(text: &str, kind: &str) -> Result<String, QueryError> {
     let unsigned = word.strip_prefix(['+', '-']).unwrap_or(&word);
     let special = ["nan", "inf", "infinity"].contains(&unsigned);
     let plain = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && unsigned.bytes().all(|b| b.is_ascii_digit() || b"+-.e".contains(&b));
-    if special || plain { Ok(word) } else { Err(invalid(kind, text)) }
+        && unsigned
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b"+-.e".contains(&b));
+    if special || plain {
+        Ok(word)
+    } else {
+        Err(invalid(kind, text))
+    }
 }
 
 pub fn double(text: &str) -> Result<f64, QueryError> {
@@ -267,9 +276,13 @@ fn decimal(text: &str, precision: u8, scale: i8) -> Result<i256, QueryError> {
         )
         .with_hint("Use double precision."));
     }
-    let (negative, digits, own_scale) = decimal_parts(text).ok_or_else(|| invalid("numeric", text))?;
+    let (negative, digits, own_scale) =
+        decimal_parts(text).ok_or_else(|| invalid("numeric", text))?;
     if own_scale.abs() > 10_000 || digits.len() > 10_000 {
-        return Err(QueryError::new(Kind::NumericOutOfRange, "value overflows numeric format"));
+        return Err(QueryError::new(
+            Kind::NumericOutOfRange,
+            "value overflows numeric format",
+        ));
     }
     let shift = i64::from(scale) - own_scale;
     let (mut kept, mut up) = (digits, false);
@@ -288,14 +301,22 @@ fn decimal(text: &str, precision: u8, scale: i8) -> Result<i256, QueryError> {
     if kept.len() > usize::from(precision) {
         return Err(overflow());
     }
-    let mut value = if kept.is_empty() { i256::ZERO } else { i256::from_string(kept).ok_or_else(overflow)? };
+    let mut value = if kept.is_empty() {
+        i256::ZERO
+    } else {
+        i256::from_string(kept).ok_or_else(overflow)?
+    };
     if up {
         value = value.wrapping_add(i256::ONE);
         if value.to_string().len() > usize::from(precision) {
             return Err(overflow());
         }
     }
-    Ok(if negative { value.wrapping_neg() } else { value })
+    Ok(if negative {
+        value.wrapping_neg()
+    } else {
+        value
+    })
 }
 
 /// The numeric that a literal stands for, with the digits it is written with; None where it has
@@ -335,7 +356,8 @@ pub fn bytea(text: &str) -> Result<Vec<u8>, QueryError> {
             continue;
         }
         let octal = bytes.get(at + 1..at + 4).filter(|digits| {
-            (b'0'..=b'3').contains(&digits[0]) && digits[1..].iter().all(|d| (b'0'..=b'7').contains(d))
+            (b'0'..=b'3').contains(&digits[0])
+                && digits[1..].iter().all(|d| (b'0'..=b'7').contains(d))
         });
         let Some(octal) = octal else {
             return Err(invalid("bytea", text));
@@ -355,7 +377,10 @@ pub fn hex_bytes(hex: &str) -> Result<Vec<u8>, QueryError> {
             continue;
         }
         let Some(digit) = c.to_digit(16) else {
-            return Err(QueryError::new(Kind::InvalidParameter, format!("invalid hexadecimal digit: \"{c}\"")));
+            return Err(QueryError::new(
+                Kind::InvalidParameter,
+                format!("invalid hexadecimal digit: \"{c}\""),
+            ));
         };
         match half.take() {
             None => half = Some(digit as u8),
@@ -363,7 +388,10 @@ pub fn hex_bytes(hex: &str) -> Result<Vec<u8>, QueryError> {
         }
     }
     if half.is_some() {
-        return Err(QueryError::new(Kind::InvalidParameter, "invalid hexadecimal data: odd number of digits"));
+        return Err(QueryError::new(
+            Kind::InvalidParameter,
+            "invalid hexadecimal data: odd number of digits",
+        ));
     }
     Ok(out)
 }

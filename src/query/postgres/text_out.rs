@@ -78,14 +78,19 @@ impl ScalarUDFImpl for TextOut {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let mark = args.arg_fields.first().and_then(|field| types::mark_of(field));
+        let mark = args
+            .arg_fields
+            .first()
+            .and_then(|field| types::mark_of(field));
         match args.args.as_slice() {
             [ColumnarValue::Array(array)] => {
                 Ok(ColumnarValue::Array(shown(array, mark, self.zone)?))
             }
             [ColumnarValue::Scalar(value)] => {
                 let texts = shown(&value.to_array()?, mark, self.zone)?;
-                Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&texts, 0)?))
+                Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+                    &texts, 0,
+                )?))
             }
             other => internal_err!("text_out with {} arguments", other.len()),
         }
@@ -148,7 +153,10 @@ impl Writer {
             None => Arc::clone(array),
         };
         let children = match array.data_type() {
-            D::List(_) => vec![(String::new(), Self::new(array.as_list::<i32>().values(), zone)?)],
+            D::List(_) => vec![(
+                String::new(),
+                Self::new(array.as_list::<i32>().values(), zone)?,
+            )],
             D::Struct(fields) => fields
                 .iter()
                 .zip(array.as_struct().columns())
@@ -156,7 +164,11 @@ impl Writer {
                 .collect::<Result<_>>()?,
             _ => Vec::new(),
         };
-        Ok(Self { array, zone, children })
+        Ok(Self {
+            array,
+            zone,
+            children,
+        })
     }
 
     pub fn is_null(&self, row: usize) -> bool {
@@ -172,7 +184,8 @@ impl Writer {
         match self.array.data_type() {
             DataType::List(_) => {
                 let offsets = self.array.as_list::<i32>().value_offsets();
-                let range = usize::try_from(offsets[row]).ok()?..usize::try_from(offsets[row + 1]).ok()?;
+                let range =
+                    usize::try_from(offsets[row]).ok()?..usize::try_from(offsets[row + 1]).ok()?;
                 Some((&self.children.first()?.1, range))
             }
             _ => None,
@@ -184,22 +197,39 @@ impl Writer {
         use DataType as D;
         let a = &self.array;
         match a.data_type() {
-            D::Boolean => out.put_u8(if a.as_boolean().value(row) { b't' } else { b'f' }),
+            D::Boolean => out.put_u8(if a.as_boolean().value(row) {
+                b't'
+            } else {
+                b'f'
+            }),
             D::Int64 => output::integer(a.as_primitive::<Int64Type>().value(row), out),
             D::Float32 => output::float4(a.as_primitive::<Float32Type>().value(row), out),
             D::Float64 => output::float8(a.as_primitive::<Float64Type>().value(row), out),
             D::Decimal128(_, scale) => {
-                output::numeric(&a.as_primitive::<Decimal128Type>().value(row).to_string(), *scale, out);
+                output::numeric(
+                    &a.as_primitive::<Decimal128Type>().value(row).to_string(),
+                    *scale,
+                    out,
+                );
             }
             D::Decimal256(_, scale) => {
-                output::numeric(&a.as_primitive::<Decimal256Type>().value(row).to_string(), *scale, out);
+                output::numeric(
+                    &a.as_primitive::<Decimal256Type>().value(row).to_string(),
+                    *scale,
+                    out,
+                );
             }
             D::Utf8 => out.put_slice(a.as_string::<i32>().value(row).as_bytes()),
             D::Binary => output::bytea(a.as_binary::<i32>().value(row), out),
             D::FixedSizeBinary(16) => output::uuid(a.as_fixed_size_binary().value(row), out),
             D::FixedSizeBinary(_) => output::bytea(a.as_fixed_size_binary().value(row), out),
-            D::Date32 => datetime::date(a.as_primitive::<arrow::datatypes::Date32Type>().value(row), out),
-            D::Time64(_) => datetime::time(a.as_primitive::<Time64MicrosecondType>().value(row), out),
+            D::Date32 => datetime::date(
+                a.as_primitive::<arrow::datatypes::Date32Type>().value(row),
+                out,
+            ),
+            D::Time64(_) => {
+                datetime::time(a.as_primitive::<Time64MicrosecondType>().value(row), out)
+            }
             D::Timestamp(_, zone) => {
                 let micros = a.as_primitive::<TimestampMicrosecondType>().value(row);
                 match zone {
@@ -209,10 +239,20 @@ impl Writer {
             }
             D::Interval(_) => {
                 let value = a.as_primitive::<IntervalMonthDayNanoType>().value(row);
-                datetime::interval(value.months, value.days, value.nanoseconds.div_euclid(1000), out);
+                datetime::interval(
+                    value.months,
+                    value.days,
+                    value.nanoseconds.div_euclid(1000),
+                    out,
+                );
             }
             D::Duration(_) => {
-                datetime::interval(0, 0, a.as_primitive::<DurationMicrosecondType>().value(row), out);
+                datetime::interval(
+                    0,
+                    0,
+                    a.as_primitive::<DurationMicrosecondType>().value(row),
+                    out,
+                );
             }
             D::List(_) => self.list(row, out),
             D::Struct(_) => self.record(row, out),

@@ -12,11 +12,27 @@ use super::function::{null, text};
 use super::interval_in::Interval;
 
 pub const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 pub const DAYS: [&str; 7] = [
-    "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
 ];
 pub const ROMAN: [&str; 12] = [
     "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII",
@@ -81,7 +97,12 @@ pub fn pieces(template: &str) -> Vec<Piece> {
                     Some("th") => (Some(false), &after[2..]),
                     _ => (None, after),
                 };
-                out.push(Piece::Field { name, lower, fill, ordinal });
+                out.push(Piece::Field {
+                    name,
+                    lower,
+                    fill,
+                    ordinal,
+                });
                 rest = after;
             }
             None if body.len() < rest.len() => rest = body,
@@ -96,7 +117,8 @@ pub fn pieces(template: &str) -> Vec<Piece> {
 
 fn strip<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let head = text.get(..prefix.len())?;
-    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
+    head.eq_ignore_ascii_case(prefix)
+        .then(|| &text[prefix.len()..])
 }
 
 fn quoted(text: &str) -> (String, &str) {
@@ -179,7 +201,15 @@ pub fn timestamp(clock: i64, template: &str, zone: Option<(i64, Tz)>) -> Result<
     }
     let days = clock.div_euclid(DAY_MICROS);
     let (year, month, day) = ymd_of(days);
-    let values = Values { days, year, month, day, time: clock.rem_euclid(DAY_MICROS), zone, is_span: false };
+    let values = Values {
+        days,
+        year,
+        month,
+        day,
+        time: clock.rem_euclid(DAY_MICROS),
+        zone,
+        is_span: false,
+    };
     filled(&values, template)
 }
 
@@ -205,14 +235,23 @@ fn filled(values: &Values, template: &str) -> Result<ScalarValue> {
         match piece {
             Piece::Text(text) => out.push_str(&text),
             Piece::Other(c) => out.push(c),
-            Piece::Field { name, lower, fill, ordinal } => {
+            Piece::Field {
+                name,
+                lower,
+                fill,
+                ordinal,
+            } => {
                 let mut field = field(values, name, fill);
                 if lower {
                     field = field.to_lowercase();
                 }
                 if let Some(upper) = ordinal {
                     let ending = ordinal_of(&field);
-                    field.push_str(&if upper { ending.to_uppercase() } else { ending.to_owned() });
+                    field.push_str(&if upper {
+                        ending.to_uppercase()
+                    } else {
+                        ending.to_owned()
+                    });
                 }
                 out.push_str(&field);
             }
@@ -222,7 +261,11 @@ fn filled(values: &Values, template: &str) -> Result<ScalarValue> {
 }
 
 fn named(name: &str, fill: bool, width: usize) -> String {
-    if fill { name.to_owned() } else { format!("{name:<width$}") }
+    if fill {
+        name.to_owned()
+    } else {
+        format!("{name:<width$}")
+    }
 }
 
 fn field(v: &Values, name: &str, fill: bool) -> String {
@@ -231,8 +274,17 @@ fn field(v: &Values, name: &str, fill: bool) -> String {
     let minute = v.time / MINUTE_MICROS % 60;
     let second = v.time / SECOND_MICROS % 60;
     let micros = v.time % SECOND_MICROS;
-    let year = if v.year > 0 || v.is_span { v.year } else { 1 - v.year };
-    let month_name = || MONTHS.get(usize::try_from(v.month - 1).unwrap_or(99)).copied().unwrap_or("");
+    let year = if v.year > 0 || v.is_span {
+        v.year
+    } else {
+        1 - v.year
+    };
+    let month_name = || {
+        MONTHS
+            .get(usize::try_from(v.month - 1).unwrap_or(99))
+            .copied()
+            .unwrap_or("")
+    };
     let weekday = iso_weekday(v.days);
     let day_name = || DAYS[usize::try_from(weekday % 7).unwrap_or(0)];
     let iso_year = || iso_week(v.days).0;
@@ -263,7 +315,13 @@ fn field(v: &Values, name: &str, fill: bool) -> String {
         "IY" => padded(iso_year() % 100, 2, fill),
         "I" => padded(iso_year() % 10, 1, fill),
         "CC" => {
-            let century = if v.is_span { year / 100 } else if before { -((year - 1) / 100 + 1) } else { (year - 1) / 100 + 1 };
+            let century = if v.is_span {
+                year / 100
+            } else if before {
+                -((year - 1) / 100 + 1)
+            } else {
+                (year - 1) / 100 + 1
+            };
             padded(century, 2, fill)
         }
         "Q" => ((v.month + 2) / 3).to_string(),
@@ -273,14 +331,25 @@ fn field(v: &Values, name: &str, fill: bool) -> String {
         "MON" => month_name().get(..3).unwrap_or("").to_uppercase(),
         "Mon" => month_name().get(..3).unwrap_or("").to_owned(),
         "RM" => {
-            let roman = ROMAN.get(usize::try_from(v.month - 1).unwrap_or(99)).copied().unwrap_or("");
+            let roman = ROMAN
+                .get(usize::try_from(v.month - 1).unwrap_or(99))
+                .copied()
+                .unwrap_or("");
             named(roman, fill, 4)
         }
         "DAY" => named(&day_name().to_uppercase(), fill, 9),
         "Day" => named(day_name(), fill, 9),
         "DY" => day_name()[..3].to_uppercase(),
         "Dy" => day_name()[..3].to_owned(),
-        "DDD" => padded(if v.is_span { v.days } else { day_of_year(v.days) }, 3, fill),
+        "DDD" => padded(
+            if v.is_span {
+                v.days
+            } else {
+                day_of_year(v.days)
+            },
+            3,
+            fill,
+        ),
         "DD" => padded(v.day, 2, fill),
         "D" => (weekday % 7 + 1).to_string(),
         "ID" => weekday.to_string(),

@@ -33,7 +33,9 @@ pub fn name_of(kind: &DataType) -> String {
         D::Int64 | D::UInt32 => "bigint",
         D::Float16 | D::Float32 => "real",
         D::Float64 => "double precision",
-        D::UInt64 | D::Decimal32(..) | D::Decimal64(..) | D::Decimal128(..) | D::Decimal256(..) => "numeric",
+        D::UInt64 | D::Decimal32(..) | D::Decimal64(..) | D::Decimal128(..) | D::Decimal256(..) => {
+            "numeric"
+        }
         D::Utf8 | D::LargeUtf8 | D::Utf8View => "text",
         D::Binary | D::LargeBinary | D::BinaryView => "bytea",
         D::FixedSizeBinary(16) => "uuid",
@@ -59,7 +61,11 @@ pub fn interval(value: Interval) -> Result<IntervalMonthDayNano> {
     let months = i32::try_from(value.months);
     let days = i32::try_from(value.days);
     match (months, days, value.micros.checked_mul(1000)) {
-        (Ok(months), Ok(days), Some(nanoseconds)) => Ok(IntervalMonthDayNanoType::make_value(months, days, nanoseconds)),
+        (Ok(months), Ok(days), Some(nanoseconds)) => Ok(IntervalMonthDayNanoType::make_value(
+            months,
+            days,
+            nanoseconds,
+        )),
         _ => Err(QueryError::new(Kind::State("22008"), "interval out of range").into()),
     }
 }

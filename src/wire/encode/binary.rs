@@ -3,8 +3,8 @@
 use bytes::{BufMut, BytesMut};
 
 use super::column::{Column, Values};
-use crate::query::output::datetime::{EPOCH_DAYS, EPOCH_MICROS};
 use super::{Style, array, json, numeric};
+use crate::query::output::datetime::{EPOCH_DAYS, EPOCH_MICROS};
 use crate::wire::sqlstate::Result;
 
 impl Column {

@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::column::{Column, Values};
 use super::Style;
+use super::column::{Column, Values};
 use crate::query::output::datetime;
 use crate::wire::sqlstate::Result;
 

@@ -144,7 +144,10 @@ async fn portals_stop_at_their_limit_and_go_on() {
     let mut client = wire.client().await;
     let transaction = client.transaction().await.unwrap();
     let portal = transaction
-        .bind("select value from generate_series(1, 10) s(value) order by 1", &[])
+        .bind(
+            "select value from generate_series(1, 10) s(value) order by 1",
+            &[],
+        )
         .await
         .unwrap();
     let mut seen = Vec::new();

@@ -8,7 +8,8 @@ use tokio_postgres::NoTls;
 use super::fixture::{READER, Wire, code, wire, wire_with};
 
 /// An aggregate that gives no row before it has read everything, for far longer than any test.
-const BLOCKING: &str = "select count(distinct value % 1000) from generate_series(1, 1000000000000) s(value)";
+const BLOCKING: &str =
+    "select count(distinct value % 1000) from generate_series(1, 1000000000000) s(value)";
 
 async fn refusal(wire: &Wire, user: (&str, &str), database: &str) -> (String, String) {
     let url = wire

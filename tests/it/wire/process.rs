@@ -221,7 +221,7 @@ async fn no_statement_takes_more_than_the_limit_or_the_process_down() {
         assert!(peak < MOST_OVER, "{sql}: {} MiB", peak / MIB);
     }
     let row = client.query_one("select 1", &[]).await.unwrap();
-    assert_eq!(row.get::<_, i64>(0), 1);
+    assert_eq!(row.get::<_, i32>(0), 1);
     let small =
         "select array_agg(value) over (order by value) from generate_series(1, 100) s(value)";
     assert_eq!(client.query(small, &[]).await.unwrap().len(), 100);

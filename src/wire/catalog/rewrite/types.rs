@@ -63,9 +63,8 @@ pub(super) fn plain_type(data_type: &DataType) -> Option<DataType> {
             fields: None,
             precision: None,
         },
-        "text" | "varchar" | "char" | "cstring"
-        | "sql_identifier" | "character_data" | "cardinal_number" | "yes_or_no" | "citext"
-        | "pg_node_tree" | "aclitem" => DataType::Text,
+        "text" | "varchar" | "char" | "cstring" | "sql_identifier" | "character_data"
+        | "cardinal_number" | "yes_or_no" | "citext" | "pg_node_tree" | "aclitem" => DataType::Text,
         _ => return None,
     })
 }
