@@ -84,7 +84,7 @@ async fn what_aggregates_and_windows_hold_is_the_querys_own() {
         (
             "SELECT count(*) FROM (SELECT first_value(value) OVER (ORDER BY value ROWS BETWEEN \
           UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS f FROM {rows}) WHERE f > 0",
-            VALUES * 8,
+            VALUES * 4,
         ),
         (
             "SELECT sum(length(f)) FROM (SELECT first_value(t) OVER (ORDER BY value ROWS BETWEEN \
