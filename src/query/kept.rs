@@ -40,7 +40,7 @@ pub(super) fn counted(
         let counted = given::counted(function, pool)?;
         functions.push(counted.unwrap_or_else(|| Arc::clone(function)));
     }
-    let input = Kept::new(window.input(), Hold::All);
+    let input = Kept::over(window.input(), Hold::All);
     // An aggregate whose frame slides finds no rows of its own to count here.
     let counted = WindowAggExec::try_new(functions, input, !window.partition_keys().is_empty())?;
     Ok(Some(Arc::new(counted)))
@@ -68,7 +68,7 @@ fn framed(
             None => functions.push(Arc::clone(function)),
         }
     }
-    let input = Kept::new(window.input(), Hold::Frames(frames.into()));
+    let input = Kept::over(window.input(), Hold::Frames(frames.into()));
     let mode = window.input_order_mode.clone();
     let can_repartition = !window.partition_keys().is_empty();
     let framed = BoundedWindowAggExec::try_new(functions, input, mode, can_repartition)?;
@@ -91,7 +91,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(input: &Arc<dyn ExecutionPlan>, hold: Hold) -> Arc<dyn ExecutionPlan> {
+    fn over(input: &Arc<dyn ExecutionPlan>, hold: Hold) -> Arc<dyn ExecutionPlan> {
         Arc::new(Self {
             input: Arc::clone(input),
             hold,
@@ -135,7 +135,7 @@ impl ExecutionPlan for Kept {
         let Some(input) = children.pop() else {
             return internal_err!("a counted plan has one child");
         };
-        Ok(Self::new(&input, self.hold.clone()))
+        Ok(Self::over(&input, self.hold.clone()))
     }
 
     fn execute(

@@ -2,6 +2,8 @@
 
 use super::*;
 
+/// The trap: one row group of long texts beside short ones. Bounds of the short ones alone would
+/// make every engine that prunes lose the long ones.
 #[tokio::test]
 async fn bounds_enclose_long_texts_beside_short_ones() {
     let table = Layout::of(vec![

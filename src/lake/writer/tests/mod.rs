@@ -128,9 +128,6 @@ async fn read(table: &Table, file: &DataFile) -> Vec<RecordBatch> {
     reader.map(Result::unwrap).collect()
 }
 
-/// The trap: one row group of long texts beside short ones. Bounds of the short ones alone would
-/// make every engine that prunes lose the long ones.
-
 fn shop() -> Vec<Arc<NestedField>> {
     let inner = StructType::new(vec![
         optional(4, "category", PrimitiveType::String),
