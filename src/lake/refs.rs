@@ -12,14 +12,14 @@ pub type Refs = BTreeMap<String, SnapshotReference>;
 
 #[derive(Deserialize)]
 struct Document {
-    #[serde(default)]
-    refs: Refs,
+    refs: Option<Refs>,
 }
 
 /// The references in a metadata file's JSON, which `metadata` was parsed from. Without the entry
-/// (format 1) and without main, main is where the current snapshot is, as the specification says.
+/// (format 1), with null for one, and without main, main is where the current snapshot is, as the specification says.
 pub(crate) fn read(json: &[u8], metadata: &TableMetadata) -> serde_json::Result<Refs> {
-    let Document { mut refs } = serde_json::from_slice(json)?;
+    let Document { refs } = serde_json::from_slice(json)?;
+    let mut refs = refs.unwrap_or_default();
     if let Some(current) = metadata.current_snapshot_id() {
         refs.entry(MAIN_BRANCH.to_owned())
             .or_insert_with(|| branch(current));
@@ -53,4 +53,38 @@ pub fn after(base: &Refs, updates: &[TableUpdate], metadata: &TableMetadata) -> 
 pub(super) fn branch(snapshot_id: i64) -> SnapshotReference {
     let retention = iceberg::spec::SnapshotRetention::branch(None, None, None);
     SnapshotReference::new(snapshot_id, retention)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(entry: &str) -> Refs {
+        let text = format!(
+            r#"{{"format-version": 2, "table-uuid": "00000000-0000-0000-0000-000000000001",
+            "location": "/a", "last-sequence-number": 1, "last-updated-ms": 2, "last-column-id": 1,
+            "current-schema-id": 0, "schemas": [{{"type": "struct", "schema-id": 0, "fields": [
+              {{"id": 1, "name": "a", "required": true, "type": "long"}}]}}],
+            "default-spec-id": 0, "partition-specs": [{{"spec-id": 0, "fields": []}}],
+            "last-partition-id": 999, "default-sort-order-id": 0,
+            "sort-orders": [{{"order-id": 0, "fields": []}}], "current-snapshot-id": 7,
+            "snapshots": [{{"snapshot-id": 7, "sequence-number": 1, "timestamp-ms": 1,
+              "manifest-list": "/a/7.avro", "summary": {{"operation": "append"}}}}]{entry}}}"#
+        );
+        let metadata: TableMetadata = serde_json::from_str(&text).unwrap();
+        let refs = read(text.as_bytes(), &metadata).unwrap();
+        // As the crate itself has them.
+        let theirs = serde_json::to_value(&metadata).unwrap();
+        assert_eq!(serde_json::to_value(&refs).unwrap(), theirs["refs"]);
+        refs
+    }
+
+    #[test]
+    fn main_is_where_the_current_snapshot_is_though_nothing_says_so() {
+        for entry in ["", r#", "refs": null"#, r#", "refs": {}"#] {
+            assert_eq!(of(entry).len(), 1, "{entry}");
+        }
+        let tagged = r#", "refs": {"t": {"snapshot-id": 7, "type": "tag"}}"#;
+        assert_eq!(of(tagged).len(), 2);
+    }
 }

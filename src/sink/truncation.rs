@@ -1,6 +1,6 @@
-//! A log that ends before what was committed from it, or ended there once and has grown again: the stream stops, and stays stopped through
-//! restarts, until someone moves the offset. Time must not heal it: the log grows past the
-//! position again, with other records.
+//! A log that ends before what was committed from it, or ended there once and has grown again: the
+//! stream stops, and stays stopped through restarts, until someone moves the offset. Time must not
+//! heal it: the log grows past the position again, with other records.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! The control store: what processes must agree on and Iceberg has no place for.
-//! Leases, runs, models that psql made, streams as last seen, tables that they fill. In the catalog's own database, its
-//! schema versioned and migrated.
+//! Leases, runs, models that psql made, streams as last seen, tables that they fill. In the
+//! catalog's own database, its schema versioned and migrated.
 
 pub(crate) mod lease;
 pub mod memory;

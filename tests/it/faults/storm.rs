@@ -130,6 +130,7 @@ async fn what_fails_at_random_loses_and_doubles_nothing() {
     for sink in &mut sinks {
         sink.serve.must_live();
     }
+    assert!(reader.looks.load(Ordering::Relaxed) > 0, "nobody looked");
     reader.end();
     assert_eq!(house.positions(), readable, "seed {seed}");
     let lost = house.sql("SELECT message FROM system.streams WHERE message LIKE '%LOST%'");
@@ -249,7 +250,7 @@ impl Flow {
     }
 }
 
-/// Every fiftieth is no JSON. Half as many again as there are transactions' records.
+/// Every fiftieth is no JSON.
 fn plain(topic: &Topic, stop: &AtomicBool, events: i64) {
     let producer = topic.producer();
     let mut n = 0;
