@@ -14,8 +14,6 @@ pub enum QueryErrorKind {
     InvalidText,
     DivisionByZero,
     NumericOutOfRange,
-    /// A power that has no value.
-    InvalidPower,
     DatetimeInvalid,
     FeatureNotSupported,
     InsufficientPrivilege,

@@ -129,7 +129,6 @@ pub fn of_kind(kind: QueryErrorKind) -> &'static str {
         K::InvalidText => "22P02",
         K::DivisionByZero => "22012",
         K::NumericOutOfRange => "22003",
-        K::InvalidPower => "2201F",
         K::DatetimeInvalid => "22007",
         K::FeatureNotSupported => "0A000",
         K::InsufficientPrivilege => "42501",

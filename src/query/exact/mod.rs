@@ -12,7 +12,6 @@ mod average;
 mod convert;
 mod divide;
 mod floats;
-mod powers;
 mod sum;
 mod total;
 
@@ -44,7 +43,7 @@ pub(super) fn install(state: &mut SessionState) -> Result<()> {
     if let Ok(sum) = state.udaf("sum") {
         state.register_udaf(Arc::new(AggregateUDF::from(sum::ExactSum::new(sum))))?;
     }
-    powers::install(state)
+    Ok(())
 }
 
 /// The quotient of two exact numbers of which one at least is a decimal; None for others. Made

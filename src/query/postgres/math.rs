@@ -304,10 +304,10 @@ fn power(base: f64, exponent: f64) -> Result<ScalarValue> {
         );
     }
     let result = base.powf(exponent);
-    if result.is_infinite() && base.is_finite() && exponent.is_finite() {
-        return refuse(Kind::NumericOutOfRange, "value out of range: overflow");
+    if !exponent.is_finite() {
+        return float8(result);
     }
-    float8(result)
+    float8(fits(result, base)?)
 }
 
 /// A whole number where the rounding of floats left one by a hair.
