@@ -630,7 +630,8 @@ fn settle(parts: &mut Parts, order: Order) -> Found<()> {
     }
     if let (Some(afternoon), Some(time)) = (parts.afternoon, parts.time) {
         let hour = time / HOUR_MICROS;
-        if !(1..=12).contains(&hour) && !(hour == 0 && !afternoon) {
+        let earliest = i64::from(afternoon);
+        if !(earliest..=12).contains(&hour) {
             return Err(Fault::Range);
         }
         let twelve = 12 * HOUR_MICROS;

@@ -53,20 +53,20 @@ pub fn all() -> Vec<Function> {
     let mut all = vec![
         Function::new(
             &["frazil_json"],
-            &[on(&[T::Text], T::Json, |row| {
+            [on(&[T::Text], T::Json, |row| {
                 parse(row.text(0), "json")?;
                 text(row.text(0))
             })],
         ),
         Function::new(
             &["frazil_jsonb"],
-            &[on(&[T::Text], T::Jsonb, |row| {
+            [on(&[T::Text], T::Jsonb, |row| {
                 text(parse(row.text(0), "json")?.normal().spaced())
             })],
         ),
         Function::new(
             &["frazil_varchar"],
-            &[
+            [
                 on(&[T::Text], T::Varchar, |row| text(row.text(0))),
                 on(&[T::Text, T::Int4], T::Varchar, |row| {
                     text(cut(row.text(0), row.int(1)))
@@ -75,7 +75,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["frazil_bpchar"],
-            &[
+            [
                 on(&[T::Text], T::Bpchar, |row| text(row.text(0))),
                 on(&[T::Text, T::Int4], T::Bpchar, |row| {
                     if row.int(1) > 10_485_760 {
@@ -92,15 +92,15 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["frazil_name"],
-            &[on(&[T::Text], T::Name, |row| text(cut(row.text(0), 63)))],
+            [on(&[T::Text], T::Name, |row| text(cut(row.text(0), 63)))],
         ),
         Function::new(
             &["frazil_char"],
-            &[on(&[T::Text], T::Char, |row| text(cut(row.text(0), 1)))],
+            [on(&[T::Text], T::Char, |row| text(cut(row.text(0), 1)))],
         ),
         Function::new(
             &["pg_typeof"],
-            &[with_nulls(&[T::Shown], None, T::Regtype, |row| {
+            [with_nulls(&[T::Shown], None, T::Regtype, |row| {
                 text(row.mark(0).map_or_else(
                     || types::name_of(row.kind(0)),
                     |mark| types::mark_name(mark).to_owned(),
@@ -109,7 +109,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["to_json"],
-            &[with_nulls(&[T::Shown], None, T::Json, |row| {
+            [with_nulls(&[T::Shown], None, T::Json, |row| {
                 if row.is_null(0) {
                     null()
                 } else {
@@ -119,7 +119,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["to_jsonb"],
-            &[with_nulls(&[T::Shown], None, T::Jsonb, |row| {
+            [with_nulls(&[T::Shown], None, T::Jsonb, |row| {
                 if row.is_null(0) {
                     null()
                 } else {
@@ -129,37 +129,37 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["array_to_json"],
-            &[on(&[T::Shown], T::Json, |row| {
+            [on(&[T::Shown], T::Json, |row| {
                 text(value_of(row, 0)?.tight())
             })],
         ),
         Function::new(
             &["frazil_json_agg"],
-            &[on(&[T::Shown], T::Json, |row| {
+            [on(&[T::Shown], T::Json, |row| {
                 text(value_of(row, 0)?.spaced())
             })],
         ),
         Function::new(
             &["frazil_jsonb_agg"],
-            &[on(&[T::Shown], T::Jsonb, |row| {
+            [on(&[T::Shown], T::Jsonb, |row| {
                 text(value_of(row, 0)?.normal().spaced())
             })],
         ),
         Function::new(
             &["json_build_array"],
-            &[with_nulls(&[], Some(T::Shown), T::Json, |row| {
+            [with_nulls(&[], Some(T::Shown), T::Json, |row| {
                 text(built_list(row)?.spaced())
             })],
         ),
         Function::new(
             &["jsonb_build_array"],
-            &[with_nulls(&[], Some(T::Shown), T::Jsonb, |row| {
+            [with_nulls(&[], Some(T::Shown), T::Jsonb, |row| {
                 text(built_list(row)?.normal().spaced())
             })],
         ),
         Function::new(
             &["json_build_object"],
-            &[with_nulls(&[], Some(T::Shown), T::Json, |row| {
+            [with_nulls(&[], Some(T::Shown), T::Json, |row| {
                 let Json::Object(fields) = built_object(row)? else {
                     return null();
                 };
@@ -174,13 +174,13 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["jsonb_build_object"],
-            &[with_nulls(&[], Some(T::Shown), T::Jsonb, |row| {
+            [with_nulls(&[], Some(T::Shown), T::Jsonb, |row| {
                 text(built_object(row)?.normal().spaced())
             })],
         ),
         Function::new(
             &["json_array_length", "jsonb_array_length"],
-            &[on(&[T::Json], T::Int4, |row| match tree(row, 0)? {
+            [on(&[T::Json], T::Int4, |row| match tree(row, 0)? {
                 Json::List(items) => int4(items.len() as i64),
                 Json::Object(_) => refuse(
                     Kind::InvalidParameter,
@@ -194,41 +194,41 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["json_typeof", "jsonb_typeof"],
-            &[on(&[T::Json], T::Text, |row| text(tree(row, 0)?.kind()))],
+            [on(&[T::Json], T::Text, |row| text(tree(row, 0)?.kind()))],
         ),
         Function::new(
             &["json_extract_path"],
-            &[with_nulls(&[T::Json], Some(T::Text), T::Json, |row| {
+            [with_nulls(&[T::Json], Some(T::Text), T::Json, |row| {
                 path_of(row, false)
             })],
         ),
         Function::new(
             &["jsonb_extract_path"],
-            &[with_nulls(&[T::Jsonb], Some(T::Text), T::Jsonb, |row| {
+            [with_nulls(&[T::Jsonb], Some(T::Text), T::Jsonb, |row| {
                 path_of(row, false)
             })],
         ),
         Function::new(
             &["json_extract_path_text", "jsonb_extract_path_text"],
-            &[with_nulls(&[T::Json], Some(T::Text), T::Text, |row| {
+            [with_nulls(&[T::Json], Some(T::Text), T::Text, |row| {
                 path_of(row, true)
             })],
         ),
         Function::new(
             &["json_strip_nulls"],
-            &[on(&[T::Json], T::Json, |row| {
+            [on(&[T::Json], T::Json, |row| {
                 text(stripped(tree(row, 0)?).tight())
             })],
         ),
         Function::new(
             &["jsonb_strip_nulls"],
-            &[on(&[T::Jsonb], T::Jsonb, |row| {
+            [on(&[T::Jsonb], T::Jsonb, |row| {
                 text(stripped(tree(row, 0)?).spaced())
             })],
         ),
         Function::new(
             &["jsonb_pretty"],
-            &[on(&[T::Jsonb], T::Text, |row| {
+            [on(&[T::Jsonb], T::Text, |row| {
                 let mut out = String::new();
                 tree(row, 0)?.pretty(0, &mut out);
                 text(out)
@@ -238,18 +238,18 @@ pub fn all() -> Vec<Function> {
         Function::new(&["jsonb_insert"], INSERT),
         Function::new(
             &["frazil_json_array_elements"],
-            &[on(&[T::Json], T::JsonArray, |row| elements(row, false))],
+            [on(&[T::Json], T::JsonArray, |row| elements(row, false))],
         ),
         Function::new(
             &["frazil_jsonb_array_elements"],
-            &[on(&[T::Jsonb], T::JsonbArray, |row| elements(row, false))],
+            [on(&[T::Jsonb], T::JsonbArray, |row| elements(row, false))],
         ),
         Function::new(
             &[
                 "frazil_json_array_elements_text",
                 "frazil_jsonb_array_elements_text",
             ],
-            &[on(&[T::Json], T::TextArray, |row| elements(row, true))],
+            [on(&[T::Json], T::TextArray, |row| elements(row, true))],
         ),
         Function::new(
             &[
@@ -260,19 +260,19 @@ pub fn all() -> Vec<Function> {
                 "frazil_json_each_text_keys",
                 "frazil_jsonb_each_text_keys",
             ],
-            &[on(&[T::Json], T::TextArray, |row| {
+            [on(&[T::Json], T::TextArray, |row| {
                 texts(fields(row)?.into_iter().map(|(key, _)| Some(key)))
             })],
         ),
         Function::new(
             &["frazil_json_each_values"],
-            &[on(&[T::Json], T::JsonArray, |row| {
+            [on(&[T::Json], T::JsonArray, |row| {
                 texts(fields(row)?.into_iter().map(|(_, v)| Some(v.spaced())))
             })],
         ),
         Function::new(
             &["frazil_jsonb_each_values"],
-            &[on(&[T::Jsonb], T::JsonbArray, |row| {
+            [on(&[T::Jsonb], T::JsonbArray, |row| {
                 texts(fields(row)?.into_iter().map(|(_, v)| Some(v.spaced())))
             })],
         ),
@@ -281,7 +281,7 @@ pub fn all() -> Vec<Function> {
                 "frazil_json_each_text_values",
                 "frazil_jsonb_each_text_values",
             ],
-            &[on(&[T::Json], T::TextArray, |row| {
+            [on(&[T::Json], T::TextArray, |row| {
                 texts(fields(row)?.into_iter().map(|(_, v)| v.plain()))
             })],
         ),
@@ -296,7 +296,7 @@ fn operators() -> Vec<Function> {
     vec![
         Function::new(
             &["frazil_json_get"],
-            &[
+            [
                 on(&[T::Json, T::Int4], T::Json, |row| {
                     some(tree(row, 0)?.at(row.int(1)))
                 }),
@@ -307,7 +307,7 @@ fn operators() -> Vec<Function> {
         ),
         Function::new(
             &["frazil_jsonb_get"],
-            &[
+            [
                 on(&[T::Jsonb, T::Int4], T::Jsonb, |row| {
                     some(tree(row, 0)?.at(row.int(1)))
                 }),
@@ -318,7 +318,7 @@ fn operators() -> Vec<Function> {
         ),
         Function::new(
             &["frazil_json_get_text"],
-            &[
+            [
                 on(&[T::Json, T::Int4], T::Text, |row| {
                     some_text(tree(row, 0)?.at(row.int(1)))
                 }),
@@ -329,57 +329,57 @@ fn operators() -> Vec<Function> {
         ),
         Function::new(
             &["frazil_json_path"],
-            &[on(&[T::Json, T::TextArray], T::Json, |row| {
+            [on(&[T::Json, T::TextArray], T::Json, |row| {
                 some(walk(&tree(row, 0)?, &row.texts(1)))
             })],
         ),
         Function::new(
             &["frazil_jsonb_path"],
-            &[on(&[T::Jsonb, T::TextArray], T::Jsonb, |row| {
+            [on(&[T::Jsonb, T::TextArray], T::Jsonb, |row| {
                 some(walk(&tree(row, 0)?, &row.texts(1)))
             })],
         ),
         Function::new(
             &["frazil_json_path_text"],
-            &[on(&[T::Json, T::TextArray], T::Text, |row| {
+            [on(&[T::Json, T::TextArray], T::Text, |row| {
                 some_text(walk(&tree(row, 0)?, &row.texts(1)))
             })],
         ),
         Function::new(
             &["frazil_jsonb_contains"],
-            &[on(&[T::Jsonb, T::Jsonb], T::Bool, |row| {
+            [on(&[T::Jsonb, T::Jsonb], T::Bool, |row| {
                 boolean(tree(row, 0)?.normal().contains(&tree(row, 1)?.normal()))
             })],
         ),
         Function::new(
             &["frazil_jsonb_exists"],
-            &[on(&[T::Jsonb, T::Text], T::Bool, |row| {
+            [on(&[T::Jsonb, T::Text], T::Bool, |row| {
                 boolean(exists(&tree(row, 0)?, row.text(1)))
             })],
         ),
         Function::new(
             &["frazil_jsonb_exists_any"],
-            &[on(&[T::Jsonb, T::TextArray], T::Bool, |row| {
+            [on(&[T::Jsonb, T::TextArray], T::Bool, |row| {
                 let own = tree(row, 0)?;
                 boolean(row.texts(1).iter().flatten().any(|key| exists(&own, key)))
             })],
         ),
         Function::new(
             &["frazil_jsonb_exists_all"],
-            &[on(&[T::Jsonb, T::TextArray], T::Bool, |row| {
+            [on(&[T::Jsonb, T::TextArray], T::Bool, |row| {
                 let own = tree(row, 0)?;
                 boolean(row.texts(1).iter().flatten().all(|key| exists(&own, key)))
             })],
         ),
         Function::new(
             &["frazil_jsonb_concat"],
-            &[on(&[T::Jsonb, T::Jsonb], T::Jsonb, |row| {
+            [on(&[T::Jsonb, T::Jsonb], T::Jsonb, |row| {
                 text(concat(tree(row, 0)?, tree(row, 1)?).normal().spaced())
             })],
         ),
         Function::new(
             &["frazil_jsonb_delete"],
-            &[
+            [
                 on(&[T::Jsonb, T::Int4], T::Jsonb, |row| {
                     let mut own = tree(row, 0)?;
                     match &mut own {
@@ -412,7 +412,7 @@ fn operators() -> Vec<Function> {
         ),
         Function::new(
             &["frazil_jsonb_delete_path"],
-            &[on(&[T::Jsonb, T::TextArray], T::Jsonb, |row| {
+            [on(&[T::Jsonb, T::TextArray], T::Jsonb, |row| {
                 let mut own = tree(row, 0)?;
                 delete_path(&mut own, &row.texts(1));
                 text(own.spaced())
@@ -420,11 +420,11 @@ fn operators() -> Vec<Function> {
         ),
         Function::new(
             &["frazil_bare_text"],
-            &[on(&[T::Shown], T::Text, |row| text(row.text(0)))],
+            [on(&[T::Shown], T::Text, |row| text(row.text(0)))],
         ),
         Function::new(
             &["frazil_regexp_matches"],
-            &[
+            [
                 on(&[T::Text, T::Text], T::TextArrays, |row| {
                     lists(super::regexp::all_matches(row.text(0), row.text(1), "")?)
                 }),
@@ -804,7 +804,7 @@ fn built_list(row: &Row<'_>) -> Result<Json> {
 }
 
 fn built_object(row: &Row<'_>) -> Result<Json> {
-    if row.len() % 2 != 0 {
+    if !row.len().is_multiple_of(2) {
         return refuse(
             Kind::InvalidParameter,
             "argument list must have even number of elements",

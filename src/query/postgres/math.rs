@@ -40,19 +40,19 @@ pub fn all() -> Vec<Function> {
     all.extend([
         Function::new(
             &["atan2"],
-            &[on(&[T::Float8, T::Float8], T::Float8, |row| {
+            [on(&[T::Float8, T::Float8], T::Float8, |row| {
                 float8(row.float(0).atan2(row.float(1)))
             })],
         ),
         Function::new(
             &["atan2d"],
-            &[on(&[T::Float8, T::Float8], T::Float8, |row| {
+            [on(&[T::Float8, T::Float8], T::Float8, |row| {
                 float8(near(row.float(0).atan2(row.float(1)).to_degrees()))
             })],
         ),
         Function::new(
             &["log"],
-            &[
+            [
                 on(FLOAT, T::Float8, |row| {
                     float8(positive(row.float(0))?.log10())
                 }),
@@ -67,14 +67,14 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["power", "pow", "dpow"],
-            &[on(&[T::Float8, T::Float8], T::Float8, |row| {
+            [on(&[T::Float8, T::Float8], T::Float8, |row| {
                 power(row.float(0), row.float(1))
             })],
         ),
         Function::new(&["mod"], MOD),
         Function::new(
             &["div"],
-            &[on(&[T::Numeric(0), T::Numeric(0)], T::Numeric(0), |row| {
+            [on(&[T::Numeric(0), T::Numeric(0)], T::Numeric(0), |row| {
                 let (left, right, _) = aligned(row);
                 if right == i256::ZERO {
                     return refuse(Kind::DivisionByZero, "division by zero");
@@ -84,7 +84,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["sign"],
-            &[
+            [
                 on(FLOAT, T::Float8, |row| {
                     float8(if row.float(0) == 0.0 {
                         0.0
@@ -109,7 +109,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["ceil", "ceiling"],
-            &[
+            [
                 on(FLOAT, T::Float8, |row| float8(row.float(0).ceil())),
                 on(&[T::Numeric(0)], T::Numeric(0), |row| {
                     let (whole, rest) = split(row);
@@ -126,7 +126,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["floor"],
-            &[
+            [
                 on(FLOAT, T::Float8, |row| float8(row.float(0).floor())),
                 on(&[T::Numeric(0)], T::Numeric(0), |row| {
                     let (whole, rest) = split(row);
@@ -143,7 +143,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["frazil_trunc"],
-            &[
+            [
                 on(FLOAT, T::Float8, |row| float8(row.float(0).trunc())),
                 on(&[T::Numeric(0)], T::Numeric(0), |row| {
                     decimal(split(row).0, 0)
@@ -152,7 +152,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["frazil_round"],
-            &[
+            [
                 on(FLOAT, T::Float8, |row| {
                     float8(row.float(0).round_ties_even())
                 }),
@@ -178,17 +178,17 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["factorial"],
-            &[on(&[T::Int8], T::Numeric(0), |row| factorial(row.int(0)))],
+            [on(&[T::Int8], T::Numeric(0), |row| factorial(row.int(0)))],
         ),
         Function::new(
             &["scale"],
-            &[on(&[T::Numeric(0)], T::Int4, |row| {
+            [on(&[T::Numeric(0)], T::Int4, |row| {
                 int4(i64::from(row.numeric(0).1))
             })],
         ),
         Function::new(
             &["min_scale"],
-            &[on(&[T::Numeric(0)], T::Int4, |row| {
+            [on(&[T::Numeric(0)], T::Int4, |row| {
                 let (mut value, mut scale) = row.numeric(0);
                 let ten = i256::from(10);
                 while scale > 0 && value.wrapping_rem(ten) == i256::ZERO {
@@ -200,7 +200,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["width_bucket"],
-            &[
+            [
                 on(&[T::Float8, T::Float8, T::Float8, T::Int4], T::Int4, bucket),
                 on(&[T::Int4, T::IntArray], T::Int4, |row| {
                     let bounds = row.ints(1);
@@ -216,7 +216,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["frazil_bit_xor"],
-            &[
+            [
                 on(&[T::Int4, T::Int4], T::Int4, |row| {
                     int4(row.int(0) ^ row.int(1))
                 }),
@@ -227,14 +227,14 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["frazil_bit_not"],
-            &[
+            [
                 on(&[T::Int4], T::Int4, |row| int4(!row.int(0))),
                 on(&[T::Int8], T::Int8, |row| int8(!row.int(0))),
             ],
         ),
         Function::new(
             &["numeric_inc"],
-            &[on(&[T::Numeric(0)], T::Numeric(10), |row| {
+            [on(&[T::Numeric(0)], T::Numeric(10), |row| {
                 let (value, scale) = row.numeric(0);
                 decimal(
                     value

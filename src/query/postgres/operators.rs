@@ -158,7 +158,7 @@ fn alike(mut all: Vec<&mut Expr>, schema: &DFSchema, zone: Tz) -> Result<bool> {
     }
     let mut changed = false;
     for expr in &mut all {
-        changed |= take_type(expr, &kind, Operator::Eq, false, zone)?;
+        changed |= take_type(expr, &kind, Operator::Eq, zone)?;
     }
     Ok(changed)
 }
@@ -294,10 +294,10 @@ pub fn binary(
     let mut changed = false;
     match (classes, unknown) {
         ((Class::Unknown, other), (true, false)) if other != Class::Unknown => {
-            changed = take_type(&mut left, &right_kind, op, true, zone)?;
+            changed = take_type(&mut left, &right_kind, op, zone)?;
         }
         ((other, Class::Unknown), (false, true)) if other != Class::Unknown => {
-            changed = take_type(&mut right, &left_kind, op, false, zone)?;
+            changed = take_type(&mut right, &left_kind, op, zone)?;
         }
         ((Class::Unknown, Class::Unknown), (true, true)) if is_arithmetic(op) => {
             return Err(QueryError::new(
@@ -410,13 +410,7 @@ fn arithmetic(
 }
 
 /// Reads a bare text as what stands beside it.
-fn take_type(
-    expr: &mut Expr,
-    beside: &DataType,
-    op: Operator,
-    is_left: bool,
-    zone: Tz,
-) -> Result<bool> {
+fn take_type(expr: &mut Expr, beside: &DataType, op: Operator, zone: Tz) -> Result<bool> {
     use DataType as D;
     let Some(text) = literal(expr) else {
         return Ok(false);
@@ -444,11 +438,7 @@ fn take_type(
             D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64 | D::Int8 => D::Int64,
             beside => beside.clone(),
         },
-        Class::Date | Class::Moment | Class::Time
-            if is_arithmetic(op) && (!minus || is_left) && !(minus && is_left) =>
-        {
-            span
-        }
+        Class::Date | Class::Moment | Class::Time if is_arithmetic(op) && !minus => span,
         Class::Interval if op == Operator::Multiply || op == Operator::Divide => D::Float64,
         Class::Date
         | Class::Moment

@@ -193,7 +193,7 @@ pub fn translated(pattern: &str) -> Result<String, QueryError> {
                 // `[[:alpha:]]` stays, any other bracket in brackets is itself.
                 if chars.peek() == Some(&':') {
                     out.push('[');
-                    while let Some(c) = chars.next() {
+                    for c in chars.by_ref() {
                         out.push(c);
                         if c == ']' {
                             break;

@@ -14,14 +14,14 @@ pub fn all() -> Vec<Function> {
         Function::new(&["format"], FORMAT),
         Function::new(
             &["quote_ident"],
-            &[on(&[T::Text], T::Text, |row| {
+            [on(&[T::Text], T::Text, |row| {
                 text(quote_ident(row.text(0)))
             })],
         ),
         Function::new(&["quote_literal"], QUOTE_LITERAL),
         Function::new(
             &["quote_nullable"],
-            &[with_nulls(&[T::Shown], None, T::Text, |row| {
+            [with_nulls(&[T::Shown], None, T::Text, |row| {
                 text(if row.is_null(0) {
                     "NULL".to_owned()
                 } else {
@@ -33,7 +33,7 @@ pub fn all() -> Vec<Function> {
         Function::new(&["overlay"], OVERLAY),
         Function::new(
             &["concat"],
-            &[with_nulls(&[T::Shown], Some(T::Shown), T::Text, |row| {
+            [with_nulls(&[T::Shown], Some(T::Shown), T::Text, |row| {
                 text(
                     (0..row.len())
                         .filter(|i| !row.is_null(*i))
@@ -44,7 +44,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["concat_ws"],
-            &[with_nulls(&[T::Text], Some(T::Shown), T::Text, |row| {
+            [with_nulls(&[T::Text], Some(T::Shown), T::Text, |row| {
                 if row.is_null(0) {
                     return null();
                 }
@@ -57,7 +57,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["replace"],
-            &[on(&[T::Text, T::Text, T::Text], T::Text, |row| {
+            [on(&[T::Text, T::Text, T::Text], T::Text, |row| {
                 if row.text(1).is_empty() {
                     return text(row.text(0));
                 }
@@ -73,19 +73,19 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["upper"],
-            &[on(&[T::Text], T::Text, |row| {
+            [on(&[T::Text], T::Text, |row| {
                 text(mapped(row.text(0), char::to_uppercase))
             })],
         ),
         Function::new(
             &["lower"],
-            &[on(&[T::Text], T::Text, |row| {
+            [on(&[T::Text], T::Text, |row| {
                 text(mapped(row.text(0), char::to_lowercase))
             })],
         ),
         Function::new(
             &["length", "char_length", "character_length"],
-            &[
+            [
                 on(&[T::Text], T::Int4, |row| {
                     int4(row.text(0).chars().count() as i64)
                 }),
@@ -94,14 +94,14 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["octet_length"],
-            &[
+            [
                 on(&[T::Text], T::Int4, |row| int4(row.text(0).len() as i64)),
                 on(&[T::Bytea], T::Int4, |row| int4(row.bytes(0).len() as i64)),
             ],
         ),
         Function::new(
             &["bit_length"],
-            &[
+            [
                 on(&[T::Text], T::Int4, |row| {
                     int4(row.text(0).len() as i64 * 8)
                 }),
@@ -110,10 +110,10 @@ pub fn all() -> Vec<Function> {
                 }),
             ],
         ),
-        Function::new(&["chr"], &[on(&[T::Int4], T::Text, |row| chr(row.int(0)))]),
+        Function::new(&["chr"], [on(&[T::Int4], T::Text, |row| chr(row.int(0)))]),
         Function::new(
             &["to_hex"],
-            &[
+            [
                 on(&[T::Int4], T::Text, |row| {
                     text(format!("{:x}", row.int(0) as i32))
                 }),
@@ -122,30 +122,30 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["starts_with"],
-            &[on(&[T::Text, T::Text], T::Bool, |row| {
+            [on(&[T::Text, T::Text], T::Bool, |row| {
                 boolean(row.text(0).starts_with(row.text(1)))
             })],
         ),
         Function::new(
             &["unistr"],
-            &[on(&[T::Text], T::Text, |row| text(unistr(row.text(0))?))],
+            [on(&[T::Text], T::Text, |row| text(unistr(row.text(0))?))],
         ),
         Function::new(
             &["parse_ident"],
-            &[on(&[T::Text], T::TextArray, |row| {
+            [on(&[T::Text], T::TextArray, |row| {
                 texts(parse_ident(row.text(0))?.into_iter().map(Some))
             })],
         ),
         Function::new(
             &["get_byte"],
-            &[on(&[T::Bytea, T::Int4], T::Int4, |row| {
+            [on(&[T::Bytea, T::Int4], T::Int4, |row| {
                 let at = index(row.int(1), row.bytes(0).len())?;
                 int4(i64::from(row.bytes(0)[at]))
             })],
         ),
         Function::new(
             &["set_byte"],
-            &[on(&[T::Bytea, T::Int4, T::Int4], T::Bytea, |row| {
+            [on(&[T::Bytea, T::Int4, T::Int4], T::Bytea, |row| {
                 let at = index(row.int(1), row.bytes(0).len())?;
                 let mut bytes = row.bytes(0).to_vec();
                 bytes[at] = (row.int(2) & 0xff) as u8;
@@ -154,14 +154,14 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["get_bit"],
-            &[on(&[T::Bytea, T::Int8], T::Int4, |row| {
+            [on(&[T::Bytea, T::Int8], T::Int4, |row| {
                 let at = index(row.int(1), row.bytes(0).len() * 8)?;
                 int4(i64::from(row.bytes(0)[at / 8] >> (at % 8) & 1))
             })],
         ),
         Function::new(
             &["set_bit"],
-            &[on(&[T::Bytea, T::Int8, T::Int4], T::Bytea, |row| {
+            [on(&[T::Bytea, T::Int8, T::Int4], T::Bytea, |row| {
                 let at = index(row.int(1), row.bytes(0).len() * 8)?;
                 let mut bytes = row.bytes(0).to_vec();
                 let bit = 1 << (at % 8);
@@ -175,55 +175,55 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["bit_count"],
-            &[on(&[T::Bytea], T::Int8, |row| {
+            [on(&[T::Bytea], T::Int8, |row| {
                 super::function::int8(row.bytes(0).iter().map(|b| i64::from(b.count_ones())).sum())
             })],
         ),
         Function::new(
             &["encode"],
-            &[on(&[T::Bytea, T::Text], T::Text, |row| {
+            [on(&[T::Bytea, T::Text], T::Text, |row| {
                 encode(row.bytes(0), row.text(1))
             })],
         ),
         Function::new(
             &["decode"],
-            &[on(&[T::Text, T::Text], T::Bytea, |row| {
+            [on(&[T::Text, T::Text], T::Bytea, |row| {
                 decode(row.text(0), row.text(1))
             })],
         ),
         Function::new(
             &["convert_from"],
-            &[on(&[T::Bytea, T::Text], T::Text, |row| {
+            [on(&[T::Bytea, T::Text], T::Text, |row| {
                 convert_from(row.bytes(0), row.text(1))
             })],
         ),
         Function::new(
             &["convert_to"],
-            &[on(&[T::Text, T::Text], T::Bytea, |row| {
+            [on(&[T::Text, T::Text], T::Bytea, |row| {
                 convert_to(row.text(0), row.text(1))
             })],
         ),
         Function::new(
             &["split_part"],
-            &[on(&[T::Text, T::Text, T::Int4], T::Text, |row| {
+            [on(&[T::Text, T::Text, T::Int4], T::Text, |row| {
                 split_part(row.text(0), row.text(1), row.int(2))
             })],
         ),
         Function::new(
             &["left"],
-            &[on(&[T::Text, T::Int4], T::Text, |row| {
+            [on(&[T::Text, T::Int4], T::Text, |row| {
                 text(left(row.text(0), row.int(1)))
             })],
         ),
         Function::new(
             &["num_nulls"],
-            &[with_nulls(&[], Some(T::Shown), T::Int4, |row| {
+            [with_nulls(&[], Some(T::Shown), T::Int4, |row| {
                 int4((0..row.len()).filter(|i| row.is_null(*i)).count() as i64)
             })],
         ),
         Function::new(
             &["num_nonnulls"],
-            &[with_nulls(&[], Some(T::Shown), T::Int4, |row| {
+            [with_nulls(&[], Some(T::Shown), T::Int4, |row| {
                 int4((0..row.len()).filter(|i| !row.is_null(*i)).count() as i64)
             })],
         ),

@@ -23,32 +23,32 @@ pub fn all() -> Vec<Function> {
         Function::new(&["age"], AGE),
         Function::new(
             &["justify_days"],
-            &[on(&[T::Interval], T::Interval, |row| {
+            [on(&[T::Interval], T::Interval, |row| {
                 interval(justify_days(row.interval(0)))
             })],
         ),
         Function::new(
             &["justify_hours"],
-            &[on(&[T::Interval], T::Interval, |row| {
+            [on(&[T::Interval], T::Interval, |row| {
                 interval(justify_hours(row.interval(0)))
             })],
         ),
         Function::new(
             &["justify_interval"],
-            &[on(&[T::Interval], T::Interval, |row| {
+            [on(&[T::Interval], T::Interval, |row| {
                 interval(justify_interval(row.interval(0)))
             })],
         ),
         Function::new(
             &["make_date"],
-            &[on(&[T::Int4, T::Int4, T::Int4], T::Date, |row| {
+            [on(&[T::Int4, T::Int4, T::Int4], T::Date, |row| {
                 let days = made_date(row.int(0), row.int(1), row.int(2))?;
                 Ok(ScalarValue::Date32(i32::try_from(days).ok()))
             })],
         ),
         Function::new(
             &["make_time"],
-            &[on(&[T::Int4, T::Int4, T::Float8], T::Time, |row| {
+            [on(&[T::Int4, T::Int4, T::Float8], T::Time, |row| {
                 Ok(ScalarValue::Time64Microsecond(Some(made_time(
                     row.int(0),
                     row.int(1),
@@ -58,11 +58,11 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["make_timestamp"],
-            &[on(MAKE, T::Timestamp, |row| timestamp(made(row)?))],
+            [on(MAKE, T::Timestamp, |row| timestamp(made(row)?))],
         ),
         Function::new(
             &["make_timestamptz"],
-            &[
+            [
                 on(MAKE, T::TimestampTz, |row| {
                     timestamptz(instant(made(row)?, row.context.zone))
                 }),
@@ -84,7 +84,7 @@ pub fn all() -> Vec<Function> {
         Function::new(&["make_interval"], INTERVAL),
         Function::new(
             &["isfinite"],
-            &[
+            [
                 on(&[T::Date], T::Bool, |row| {
                     boolean(!matches!(row.date(0), i32::MAX | i32::MIN))
                 }),
@@ -99,7 +99,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["date_bin"],
-            &[
+            [
                 on(
                     &[T::Interval, T::Timestamp, T::Timestamp],
                     T::Timestamp,
@@ -114,7 +114,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["to_timestamp"],
-            &[
+            [
                 on(&[T::Float8], T::TimestampTz, |row| {
                     timestamptz((row.float(0) * 1e6).round_ties_even() as i64)
                 }),
@@ -129,7 +129,7 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["to_date"],
-            &[on(&[T::Text, T::Text], T::Date, |row| {
+            [on(&[T::Text, T::Text], T::Date, |row| {
                 let days = super::from_char::moment(row.text(0), row.text(1))?
                     .micros
                     .div_euclid(DAY_MICROS);
@@ -138,13 +138,13 @@ pub fn all() -> Vec<Function> {
         ),
         Function::new(
             &["to_number"],
-            &[on(&[T::Text, T::Text], T::Numeric(10), |row| {
+            [on(&[T::Text, T::Text], T::Numeric(10), |row| {
                 super::number_format::read(row.text(0), row.text(1))
             })],
         ),
         Function::new(
             &["to_char"],
-            &[
+            [
                 on(&[T::Timestamp, T::Text], T::Text, |row| {
                     super::to_char::timestamp(row.micros(0), row.text(1), None)
                 }),
