@@ -81,10 +81,11 @@ impl<'a> Work<'a> {
         self.check(&base, existing)?;
         let location = base.metadata_location().to_owned();
         let now_ms = metadata::instant(base.metadata(), lake.clock.now_ms());
-        let builder = self.edit(&base, existing)?;
+        let shifted = metadata::buildable(base.metadata())?;
+        let builder = self.edit(&base, existing, shifted.clone())?;
 
         let (mut files, mut shared_file, mut list) = (Vec::new(), None, None);
-        let built = if self.makes_snapshot() {
+        let mut built = if self.makes_snapshot() {
             let shape = finish(builder.clone(), &base)?.metadata;
             let made = self.snapshot(lake, &base, &shape, now_ms).await?;
             files = made.files;
@@ -96,10 +97,13 @@ impl<'a> Work<'a> {
                 builder.and_then(|b| b.set_ref(MAIN_BRANCH, refs::branch(self.snapshot_id)));
             finish(builder.map_err(|error| refused(&base, error))?, &base)?
         } else {
-            let mut built = finish(builder, &base)?;
-            built.metadata = metadata::stamped(built.metadata, now_ms)?;
-            built
+            finish(builder, &base)?
         };
+        if shifted.is_some() {
+            built.metadata = metadata::restored(&built.metadata, base.metadata(), now_ms)?;
+        } else if !self.makes_snapshot() {
+            built.metadata = metadata::stamped(built.metadata, now_ms)?;
+        }
         let next = metadata::next_location(&built.metadata, &location, lake.entropy.uuid());
         let refs = refs::after(base.refs(), &built.changes, &built.metadata);
         let (bytes, texts) = document::to_json(&built.metadata, &refs, base.texts())?;
@@ -189,8 +193,13 @@ impl<'a> Work<'a> {
         files::check_added(base, files::added(&self.change.files))
     }
 
-    /// Schema, properties, tags, snapshots that go.
-    fn edit(&self, base: &Table, existing: bool) -> Result<TableMetadataBuilder> {
+    /// Schema, properties, tags, snapshots that go. Builds on `shifted` where there is one.
+    fn edit(
+        &self,
+        base: &Table,
+        existing: bool,
+        shifted: Option<TableMetadata>,
+    ) -> Result<TableMetadataBuilder> {
         let change = self.change;
         if change.set_properties.contains_key(Ledger::PROPERTY)
             || change
@@ -204,11 +213,8 @@ impl<'a> Work<'a> {
             )));
         }
         let current = base.metadata_location().to_owned();
-        let mut builder = base
-            .metadata()
-            .as_ref()
-            .clone()
-            .into_builder(existing.then_some(current));
+        let metadata = shifted.unwrap_or_else(|| base.metadata().as_ref().clone());
+        let mut builder = metadata.into_builder(existing.then_some(current));
         let refused = |error| refused(base, error);
         if let Some(schema) = &change.schema {
             builder = builder

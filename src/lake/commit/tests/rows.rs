@@ -1,5 +1,6 @@
 use super::*;
 use crate::lake::ErrorKind;
+use crate::seams::Clock;
 
 #[tokio::test]
 async fn creates_appends_and_counts() {
@@ -314,6 +315,52 @@ async fn time_comes_from_the_clock_and_never_goes_back_far() {
         );
         last -= 30_000;
     }
+}
+
+/// A table that a fast clock wrote to stands in the future of the machine that runs this, whose
+/// clock iceberg's builder looks at.
+#[tokio::test]
+async fn a_table_of_the_future_takes_every_kind_of_commit() {
+    let (lake, _) = lake();
+    // The year 2096.
+    let clock = Arc::new(ManualClock::at(4_000_000_000_000));
+    let lake = Lake {
+        clock: clock.clone(),
+        ..lake
+    };
+    create(&lake, "a.t").await;
+    let mut ids = Vec::new();
+    let mut times = Vec::new();
+    for path in ["/1", "/2", "/3", "/4"] {
+        clock.advance(std::time::Duration::from_secs(10));
+        let append = commit(&lake, vec![append("a.t", &[path])]);
+        let table = lake.commit(&append).await.unwrap().tables.remove(0);
+        ids.push(table.metadata().current_snapshot_id().unwrap());
+        times.push(clock.now_ms());
+    }
+    clock.advance(std::time::Duration::from_secs(10));
+    let mut tagged = change("a.t", FileChange::Nothing);
+    tagged.tags.insert("then".to_owned(), Some(ids[1]));
+    tagged.set_properties = [("owner".to_owned(), "x".to_owned())].into();
+    lake.commit(&commit(&lake, vec![tagged])).await.unwrap();
+    let thin = TableChange {
+        remove_snapshots: vec![ids[0]],
+        ..change("a.t", FileChange::Nothing)
+    };
+    let table = lake.commit(&commit(&lake, vec![thin])).await.unwrap();
+    let table = table.tables.into_iter().next().unwrap();
+    let log = table.metadata().history().iter();
+    let log: Vec<(i64, i64)> = log.map(|e| (e.snapshot_id, e.timestamp_ms())).collect();
+    let expected = ids.iter().copied().zip(times.iter().copied());
+    assert_eq!(log, expected.skip(1).collect::<Vec<_>>());
+    assert_eq!(table.metadata().last_updated_ms(), clock.now_ms());
+    let files = table.metadata().metadata_log().iter();
+    let files: Vec<i64> = files.map(|entry| entry.timestamp_ms).collect();
+    let mut expected = vec![4_000_000_000_000];
+    expected.extend(times);
+    expected.push(clock.now_ms());
+    assert_eq!(files, expected);
+    assert_eq!(live(&lake, "a.t").await, ["/1", "/2", "/3", "/4"]);
 }
 
 #[tokio::test]
