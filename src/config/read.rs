@@ -304,7 +304,7 @@ fn upkeep(section: &Section) -> UpkeepConfig {
     let config = UpkeepConfig {
         interval: section.interval("interval").unwrap_or(10 * MINUTE),
         keep_all: section.duration("keep_all").unwrap_or(HOUR),
-        keep_all_snapshots: section.count("keep_all_snapshots", 1).unwrap_or(500),
+        keep_all_snapshots: section.count("keep_all_snapshots", 1).unwrap_or(100),
         keep_hourly: section.duration("keep_hourly").unwrap_or(DAY),
         keep_daily: section.duration("keep_daily").unwrap_or(30 * DAY),
         safety_age: section.interval("safety_age").unwrap_or(DAY),

@@ -156,8 +156,8 @@ pub struct QueryConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpkeepConfig {
     pub interval: Duration,
-    /// All snapshots younger than this stay, or beyond the newest `keep_all_snapshots` the newest
-    /// of each minute.
+    /// All snapshots younger than this stay, or beyond the newest `keep_all_snapshots`, where a
+    /// table was only added to, the newest of each minute.
     pub keep_all: Duration,
     pub keep_all_snapshots: usize,
     /// Up to this age the newest of each hour stays.

@@ -4,8 +4,13 @@
 //! The one change of metadata, the removal of snapshots, goes through the lake's commit path
 //! under a lease of the table, so that two processes don't do the work at once. Deleting follows
 //! what the table reaches at that moment, never what an earlier look said.
+//!
+//! Every commit writes all snapshots into its metadata file, so they are thinned each minute, which
+//! costs one small commit; what only they needed is deleted by a pass, which must look at all that
+//! the table reaches.
 
 mod delete;
+mod expired;
 mod policy;
 mod reach;
 mod report;
@@ -21,6 +26,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+pub use expired::Expired;
 pub use policy::Policy;
 pub use report::{Skipped, TableReport, Totals};
 
@@ -35,6 +41,9 @@ const LEASE_MS: i64 = 300_000;
 
 /// The first pass comes this soon, so that a process that is often restarted does its work too.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Between passes, snapshots are thinned this often.
+const THIN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What upkeep does, and how often.
 #[derive(Clone, Debug)]
@@ -51,6 +60,8 @@ pub struct Options {
     pub holder: String,
     /// Counted up by every pass; keep a clone for metrics.
     pub totals: Arc<Totals>,
+    /// What [`thin`] leaves for the next [`pass`].
+    pub expired: Arc<Expired>,
 }
 
 impl Options {
@@ -70,6 +81,7 @@ impl Options {
             dry_run: false,
             holder: holder.into(),
             totals: Arc::default(),
+            expired: Arc::default(),
         }
     }
 }
@@ -89,24 +101,32 @@ pub enum Error {
     Displaced(String),
 }
 
-/// Runs passes until `stop`. A table that fails is logged, counted and tried again in the next
-/// pass; it never stops the others.
+/// Runs passes, and thins between them, until `stop`. A table that fails is logged, counted and
+/// tried again in the next pass; it never stops the others.
 pub async fn run(lake: Lake, options: Options, stop: CancellationToken) {
     let mut swept: BTreeMap<TableName, Duration> = BTreeMap::new();
-    let mut pause = options.interval.min(FIRST_PAUSE);
+    let mut due = lake.clock.elapsed() + options.interval.min(FIRST_PAUSE);
     loop {
+        let pause = due.saturating_sub(lake.clock.elapsed());
         tokio::select! {
             biased;
-            () = lake.clock.sleep(pause) => {}
+            () = lake.clock.sleep(pause.min(THIN_INTERVAL)) => {}
             () = stop.cancelled() => return,
         }
-        pause = options.interval;
-        let due = |table: &TableName| {
+        if lake.clock.elapsed() < due {
+            if let Err(error) = thin(&lake, &options, &stop).await {
+                options.totals.failed();
+                tracing::warn!(%error, "upkeep could not list the tables; it tries again");
+            }
+            continue;
+        }
+        due = lake.clock.elapsed() + options.interval;
+        let unswept = |table: &TableName| {
             swept
                 .get(table)
                 .is_none_or(|at| lake.clock.elapsed().saturating_sub(*at) >= options.sweep_interval)
         };
-        let reports = match pass(&lake, &options, due, &stop).await {
+        let reports = match pass(&lake, &options, unswept, &stop).await {
             Ok(reports) => reports,
             Err(error) => {
                 options.totals.failed();
@@ -123,6 +143,29 @@ pub async fn run(lake: Lake, options: Options, stop: CancellationToken) {
     }
 }
 
+/// Removes the snapshots that the policy no longer keeps, of tables that have many of them. Their
+/// files are left to the next [`pass`].
+pub async fn thin(lake: &Lake, options: &Options, stop: &CancellationToken) -> lake::Result<()> {
+    for name in lake.catalog.list().await? {
+        if stop.is_cancelled() {
+            break;
+        }
+        let task = table::Task {
+            lake,
+            options,
+            stop,
+            table: &name,
+            sweep: false,
+            neighbours: table::Neighbours::default(),
+        };
+        if let Err(error) = table::thin(&task).await {
+            options.totals.failed();
+            tracing::warn!(table = %name, %error, "a table could not be thinned; it is tried again");
+        }
+    }
+    Ok(())
+}
+
 /// Every table once; those for which `sweep` holds are listed for orphans too.
 pub async fn pass(
     lake: &Lake,
@@ -131,6 +174,7 @@ pub async fn pass(
     stop: &CancellationToken,
 ) -> lake::Result<Vec<TableReport>> {
     let names = lake.catalog.list().await?;
+    options.expired.retain(&names);
     let (locations, unread) = locations(lake, &names).await;
     let mut reports = Vec::new();
     for name in names {

@@ -1,13 +1,15 @@
 //! Which snapshots stay: all of the last while, then the newest of each hour, then of each day
-//! (I10). Of the last while, too, only so many stay whole: every commit writes them all into its
-//! metadata file, and a stream may commit each second. Decides only; must never touch a table.
+//! (I10). Of the last while, too, only so many stay whole where a table was only added to: every
+//! commit writes them all into its metadata file, and a stream may commit each second. Whatever
+//! could be read in the last while stays readable so, by the snapshot itself or by one that has all
+//! of its files. Decides only; must never touch a table.
 //!
 //! What counts is how long ago a snapshot stopped being current, not how old it is: somebody may
 //! have begun to read a month-old snapshot the moment before its successor came.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iceberg::spec::{MAIN_BRANCH, SnapshotRetention, TableMetadata};
+use iceberg::spec::{MAIN_BRANCH, Operation, SnapshotRetention, TableMetadata};
 
 use crate::lake::history::ancestors;
 use crate::lake::refs::Refs;
@@ -23,7 +25,7 @@ const MIN_SNAPSHOTS: &str = "history.expire.min-snapshots-to-keep";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Up to this, all of them, or beyond the newest [`Self::keep_all_most`] the newest of each
-    /// minute.
+    /// minute and those to which the next one did more than add.
     pub keep_all_ms: i64,
     pub keep_all_most: usize,
     /// Up to this, the newest of each hour.
@@ -38,6 +40,8 @@ struct Moment {
     id: i64,
     created_ms: i64,
     sequence_number: i64,
+    /// The next in the line has all files of this one.
+    only_added_to: bool,
 }
 
 /// The snapshots that may go, oldest first. Those that a branch or tag points to never do.
@@ -74,7 +78,8 @@ fn thin(line: &[Moment], heads: &BTreeSet<i64>, policy: &Policy, now_ms: i64) ->
             })
         };
         let among_newest = line.len() - index <= policy.keep_all_most;
-        let stays = (age_ms < policy.keep_all_ms && (among_newest || newest_of(MINUTE_MS)))
+        let is_whole = among_newest || !moment.only_added_to;
+        let stays = (age_ms < policy.keep_all_ms && (is_whole || newest_of(MINUTE_MS)))
             || (age_ms < policy.keep_hourly_ms && newest_of(HOUR_MS))
             || (age_ms < policy.keep_daily_ms && newest_of(DAY_MS));
         if !stays {
@@ -113,12 +118,25 @@ fn lines(metadata: &TableMetadata, refs: &Refs) -> Vec<Vec<Moment>> {
             id,
             created_ms: snapshot.timestamp_ms(),
             sequence_number: snapshot.sequence_number(),
+            only_added_to: false,
         });
     }
     for line in &mut lines {
         line.sort_by_key(|moment| (moment.created_ms, moment.sequence_number, moment.id));
+        for at in 1..line.len() {
+            line[at - 1].only_added_to = adds_to(metadata, line[at].id, line[at - 1].id);
+        }
     }
     lines
+}
+
+/// Whether `id` came right after `base` and only added files. Once one between the two has gone,
+/// nobody can tell.
+fn adds_to(metadata: &TableMetadata, id: i64, base: i64) -> bool {
+    metadata.snapshot_by_id(id).is_some_and(|snapshot| {
+        snapshot.summary().operation == Operation::Append
+            && snapshot.parent_snapshot_id() == Some(base)
+    })
 }
 
 /// What branches and the table ask to be kept beyond the policy.
@@ -170,6 +188,7 @@ mod tests {
             id: index,
             created_ms,
             sequence_number: index,
+            only_added_to: true,
         };
         (0..).zip(created).map(moment).collect()
     }
@@ -219,6 +238,17 @@ mod tests {
             kept[..53].windows(2).all(|pair| pair[1] - pair[0] <= 1),
             "{kept:?}"
         );
+    }
+
+    #[test]
+    fn what_was_replaced_in_the_last_while_stays() {
+        let mut all = line((0..1_200).map(|second| START_MS + second * 1_000));
+        for moment in &mut all[..300] {
+            moment.only_added_to = false;
+        }
+        let kept = stays(&all, START_MS + 1_200_000);
+        // Those 300, the newest 500, and the last of each of the 6 minutes between.
+        assert_eq!(kept.len(), 300 + 500 + 6, "{kept:?}");
     }
 
     #[test]

@@ -94,6 +94,11 @@ impl Totals {
         self.passes.load(Ordering::Relaxed)
     }
 
+    pub(super) fn expired(&self, snapshots: u64) {
+        self.snapshots_expired
+            .fetch_add(snapshots, Ordering::Relaxed);
+    }
+
     pub(super) fn failed(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }

@@ -283,3 +283,70 @@ async fn another_branchs_snapshots_are_never_mains_past() {
     assert_eq!(at(45), Some(first));
     assert_eq!(at(60), table.metadata().current_snapshot_id());
 }
+
+/// A stream that commits each second: the snapshots in the metadata stay few between passes, and
+/// the files of those that went go with the next pass.
+#[tokio::test]
+async fn a_fast_stream_is_thinned_between_passes() {
+    let mut house = House::new(7);
+    house.options.policy.keep_all_most = 10;
+    house.create("shop.events").await;
+    let stop = CancellationToken::new();
+    let mut lists = Vec::new();
+    for second in 1..=300 {
+        house.pass_time(Duration::from_secs(1));
+        house.append("shop.events").await;
+        let table = house.table("shop.events").await;
+        let snapshot = table.metadata().current_snapshot().unwrap().clone();
+        lists.push(snapshot.manifest_list().to_owned());
+        if second % 60 == 0 {
+            thin(&house.lake, &house.options, &stop).await.unwrap();
+        }
+        // The newest ten, what came since the last thinning, the newest of each minute.
+        assert!(table.metadata().snapshots().count() <= 10 + 60 + 6);
+    }
+    assert!(house.options.totals.snapshots_expired() > 250);
+    // Thinning deletes nothing; a pass does, when all is old enough.
+    for list in &lists {
+        assert!(house.exists(list).await, "{list}");
+    }
+    house.pass_time(2 * DAY);
+    house.pass_one(false).await;
+    let (_, needed) = house.read_all("shop.events").await;
+    let needed: BTreeSet<String> = needed.iter().map(|path| normalise(path)).collect();
+    for list in &lists {
+        let there = house.exists(list).await;
+        assert_eq!(there, needed.contains(&normalise(list)), "{list}");
+    }
+    assert!(needed.len() < 400, "{}", needed.len());
+}
+
+/// What a table held in the last hour can be read to its end, however often it was replaced.
+#[tokio::test]
+async fn a_table_replaced_each_second_loses_no_readers_files() {
+    let mut house = House::new(8);
+    house.options.policy.keep_all_most = 10;
+    house.options.safety_age = Duration::ZERO;
+    house.create("curated.t").await;
+    let stop = CancellationToken::new();
+    let mut files = Vec::new();
+    for _ in 0..120 {
+        house.pass_time(Duration::from_secs(1));
+        files.push(house.overwrite_all("curated.t").await.1);
+    }
+    thin(&house.lake, &house.options, &stop).await.unwrap();
+    house.pass_one(true).await;
+    for file in &files {
+        assert!(house.exists(file).await, "{file}");
+    }
+    house.pass_time(2 * HOUR);
+    thin(&house.lake, &house.options, &stop).await.unwrap();
+    house.pass_one(false).await;
+    let mut left = Vec::new();
+    for file in files {
+        if house.exists(&file).await {
+            left.push(file);
+        }
+    }
+    assert_eq!(left.len(), 1, "{left:?}");
+}

@@ -17,6 +17,8 @@ struct Story {
     /// What each snapshot ever made holds.
     holds: BTreeMap<i64, BTreeSet<String>>,
     head: Option<i64>,
+    /// Former heads, with the time when they were the head last.
+    superseded: Vec<(i64, i64)>,
     tags: BTreeMap<String, i64>,
     /// Of no table, with the time of their making.
     orphans: Vec<(String, i64)>,
@@ -25,13 +27,16 @@ struct Story {
 
 impl Story {
     async fn begin(seed: u64) -> Self {
-        let house = House::new(seed);
+        let mut house = House::new(seed);
+        // Few stay whole where a table is only added to: that must cost no reader a file.
+        house.options.policy.keep_all_most = 3;
         house.create(TABLE).await;
         Self {
             house,
             random: ChaCha8Rng::seed_from_u64(seed),
             holds: BTreeMap::new(),
             head: None,
+            superseded: Vec::new(),
             tags: BTreeMap::new(),
             orphans: Vec::new(),
             foreign: BTreeSet::new(),
@@ -89,7 +94,9 @@ impl Story {
         let table = self.house.commit(change(TABLE, files)).await;
         let id = table.metadata().current_snapshot_id().unwrap();
         self.holds.insert(id, holds);
-        self.head = Some(id);
+        let now_ms = self.house.clock.now_ms();
+        self.superseded
+            .extend(self.head.replace(id).map(|head| (head, now_ms)));
     }
 
     async fn tag(&mut self) {
@@ -128,6 +135,12 @@ impl Story {
         self.orphans.push((path, self.house.clock.now_ms()));
     }
 
+    async fn thin(&mut self) {
+        let stop = CancellationToken::new();
+        let (lake, options) = (&self.house.lake, &self.house.options);
+        thin(lake, options, &stop).await.unwrap();
+    }
+
     async fn pass(&mut self) {
         let sweep = self.random.random_bool(0.5);
         let report = self.house.pass_one(sweep).await;
@@ -161,12 +174,33 @@ impl Story {
         for path in &self.foreign {
             assert!(self.house.exists(path).await, "{path} is not ours");
         }
+        let now_ms = self.house.clock.now_ms();
+        let keep_ms = self.house.options.policy.keep_all_ms;
+        for (id, ended_ms) in &self.superseded {
+            for path in self.holds[id]
+                .iter()
+                .filter(|_| now_ms - ended_ms < keep_ms)
+            {
+                let there = self.house.exists(path).await;
+                assert!(there, "{path} of {id} was taken from who reads it");
+            }
+        }
         needed
     }
 
     async fn tell(mut self) {
         for _ in 0..50 {
-            match self.random.random_range(0..12) {
+            match self.random.random_range(0..14) {
+                12 => {
+                    // Enough to be worth a commit.
+                    for _ in 0..self.random.random_range(0..40) {
+                        self.commit().await;
+                    }
+                }
+                13 => {
+                    self.thin().await;
+                    self.check().await;
+                }
                 0..6 => self.commit().await,
                 6 => self.tag().await,
                 7 => self.litter().await,
@@ -174,7 +208,7 @@ impl Story {
                     self.pass().await;
                     self.check().await;
                 }
-                9..11 => {
+                9 | 10 => {
                     let minutes = self.random.random_range(1..90);
                     self.house.pass_time(minutes * MINUTE);
                 }

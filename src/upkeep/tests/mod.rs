@@ -65,6 +65,7 @@ impl House {
             dry_run: false,
             holder: "me".to_owned(),
             totals: Arc::default(),
+            expired: Arc::default(),
         };
         Self {
             lake,

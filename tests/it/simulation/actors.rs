@@ -172,6 +172,7 @@ pub async fn keep_up(world: Arc<World>) {
         dry_run: false,
         holder: "upkeep".to_owned(),
         totals: world.upkeep.clone(),
+        expired: Arc::default(),
     };
     let stop = CancellationToken::new();
     while !world.calm.is_cancelled() {
@@ -183,7 +184,10 @@ pub async fn keep_up(world: Arc<World>) {
             false => Fate::Lives,
         };
         let lake = world.lake("upkeep", Arc::default());
-        let pass = upkeep::pass(&lake, &options, |_| true, &stop);
+        let pass = async {
+            upkeep::thin(&lake, &options, &stop).await?;
+            upkeep::pass(&lake, &options, |_| true, &stop).await
+        };
         // What fails is tried again: its failures are its own tests' matter.
         let _ = Mortal::new(pass, fate, Arc::default(), || {}).await;
     }
