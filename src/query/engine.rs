@@ -26,8 +26,8 @@ use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
 use super::{
-    QueryError, QueryErrorKind, bounded, doubles, exact, gather, joined, literals, postgres,
-    window, zeros, zone,
+    QueryError, QueryErrorKind, bags, bounded, doubles, exact, gather, joined, literals, merged,
+    postgres, window, zeros, zone,
 };
 use crate::lake::Lake;
 
@@ -222,6 +222,8 @@ fn template(
         .with_default_features()
         .with_optimizer_rules(exact::optimizer_rules())
         .with_analyzer_rules(vec![
+            Arc::new(bags::Bags),
+            Arc::new(merged::MergedKeys),
             Arc::new(ResolveGroupingFunction::new()),
             Arc::new(literals::Literals),
             Arc::new(postgres::Operators),

@@ -2,6 +2,7 @@
 //! Whatever reads or writes files, the network or the environment from SQL is refused here, so
 //! that every way in (wire, `frazil sql`, the library) is refused alike.
 
+mod bags;
 mod balance;
 mod bounded;
 mod catalog;
@@ -21,6 +22,7 @@ mod kept;
 mod literals;
 mod log;
 mod memory;
+mod merged;
 mod metadata_tables;
 mod numbers;
 pub mod output;

@@ -15,7 +15,7 @@ use super::engine::Engine;
 use super::pin::Pin;
 use super::resolve;
 use super::stream::{self, RowStream};
-use super::{QueryError, QueryErrorKind, postgres, refuse, zone};
+use super::{QueryError, QueryErrorKind, merged, postgres, refuse, zone};
 use crate::domain::TableName;
 
 /// What a session may do.
@@ -301,7 +301,13 @@ impl ast::VisitorMut for Respell {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<QueryError> {
+        postgres::syntax::bind_minus(expr);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<QueryError> {
+        merged::check(select)?;
         postgres::syntax::select(select);
         ControlFlow::Continue(())
     }

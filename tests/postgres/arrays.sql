@@ -46,3 +46,6 @@ select array[1,2,3][2]
 select array_cat(array[[1,2]], array[3,4])
 select array_cat(array[1], array['a'])
 select array[1] || array[[2]]
+select array[1.5, 2.5, null, -1.5]::int[]
+select array[1.5, 2.5, -0.5]::float8[]::int[]
+select array[1.26, 2.5]::numeric(3, 1)[]

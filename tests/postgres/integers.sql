@@ -75,3 +75,4 @@ select int4(5.7), int8(5.2), int2('7')
 select (1.0)::int, 1::bool, 0::bool, true::int, false::int4
 select 2::bool::int
 select true::int8
+select -2 ^ 2, -2 ^ 2 ^ 3 as x, 2 - 2 ^ 2 as y, - (2 ^ 2) as z, -3 * 2 ^ 2 as w

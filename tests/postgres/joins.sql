@@ -41,3 +41,9 @@ select (t).n from (values (1, 'a')) t(n, s)
 select row(1, 'a'), (1, 2) = (1, 2), (1, 2) < (1, 3), row(1, null) is null, (1, 2) in ((1, 2), (3, 4))
 select * from (values (1, 2), (3, 4)) v(a, b) where (a, b) = (1, 2)
 select * from (values (1, 2), (3, 4)) v(a, b) where (a, b) in (select 3, 4)
+select * from (values (1), (null)) a(k) full join (values (1), (2)) b(k) using (k) order by 1
+select k from (values (1)) a(k) right join (values (1), (2)) b(k) using (k) order by k
+select k, x, y from (values (1, 10)) a(k, x) natural right join (values (1, 5), (2, 6)) b(k, y) order by k
+select * from (values (1, 10)) a(k, x) natural full join (values (1, 5), (2, 6)) b(k, y) order by 1
+select k, count(*) from (values (1), (3)) a(k) full join (values (1), (2)) b(k) using (k) group by k order by k
+select k from (values (1), (3)) a(k) full join (values (1), (2)) b(k) using (k) full join (values (4)) c(k) using (k) where k > 1 order by k

@@ -150,3 +150,10 @@ select * from (select 1)
 select ((1))
 select 1 + (2 * 3)
 select 2 + 3 * 4 ^ 2, -2 ^ 2, 2 - 1 - 1, 7 / 2 * 2, not true = false, 1 < 2 = true
+select * from (values (1), (1), (2)) a(x) except all select * from (values (1)) b(x) order by 1
+select * from (values (1), (1), (2), (null), (null)) a(x) except all select * from (values (1), (3), (null)) b(x) order by 1
+select * from (values (1), (1), (2)) a(x) intersect all select * from (values (1)) b(x) order by 1
+select * from (values (1), (1), (2), (null), (null)) a(x) intersect all select * from (values (1), (1), (1), (null)) b(x) order by 1
+select * from (values (1, 'a'), (1, 'a'), (1, 'b')) a(x, y) except all select * from (values (1, 'a')) b(x, y) order by 1, 2
+(select 1 union all select 1) except all (select 1 except all select 2) order by 1
+select count(*) from (select dept from emp except all select code from dept) x

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use arrow::error::ArrowError;
@@ -47,6 +47,9 @@ fn loses(from: &DataType, to: &DataType) -> bool {
             let whole = i16::from(*precision) - i16::from(*scale);
             let new_whole = i16::from(*new_precision) - i16::from(*new_scale);
             new_scale < scale || new_whole < whole
+        }
+        (DataType::List(item), DataType::List(new_item)) => {
+            loses(item.data_type(), new_item.data_type())
         }
         (Timestamp(unit, zone), Timestamp(new_unit, new_zone)) => {
             // Between a zone's wall clock and instants lies more than the unit.
@@ -94,6 +97,13 @@ impl ScalarUDFImpl for Convert {
 }
 
 fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    if let (DataType::List(_), DataType::List(item)) = (array.data_type(), to) {
+        let lists = array.as_list::<i32>();
+        let values = convert(lists.values(), item.data_type())?;
+        let (offsets, nulls) = (lists.offsets().clone(), lists.nulls().cloned());
+        let lists = ListArray::try_new(Arc::clone(item), offsets, values, nulls)?;
+        return Ok(Arc::new(lists));
+    }
     let strict = CastOptions {
         safe: false,
         format_options: FormatOptions::default(),

@@ -61,6 +61,16 @@ fn bare(expr: Expr) -> Expr {
         {
             *cast.expr
         }
+        // A NULL has no say in its column's type.
+        Expr::Cast(cast)
+            if matches!(&*cast.expr, Expr::Literal(value, _) if value.is_null())
+                && *cast.field.data_type() == DataType::Int64 =>
+        {
+            Expr::Literal(ScalarValue::Null, None)
+        }
+        Expr::Literal(ScalarValue::Int64(None), metadata) => {
+            Expr::Literal(ScalarValue::Null, metadata)
+        }
         other => other,
     }
 }

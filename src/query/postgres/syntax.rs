@@ -88,6 +88,33 @@ pub fn string(expr: &Expr) -> Option<&str> {
     }
 }
 
+/// A minus before a power belongs to its base: `-2 ^ 2` is 4. Must be seen from outside in.
+pub fn bind_minus(expr: &mut Expr) {
+    let Expr::UnaryOp {
+        op: UnaryOperator::Minus,
+        expr: inner,
+    } = expr
+    else {
+        return;
+    };
+    if !matches!(inner.as_ref(), Expr::BinaryOp { op: B::PGExp, .. }) {
+        return;
+    }
+    let mut base = inner.as_mut();
+    while let Expr::BinaryOp {
+        left, op: B::PGExp, ..
+    } = base
+    {
+        base = left.as_mut();
+    }
+    let negative = Expr::UnaryOp {
+        op: UnaryOperator::Minus,
+        expr: Box::new(take(base)),
+    };
+    *base = negative;
+    *expr = take(inner);
+}
+
 /// Seen from inside out.
 pub fn expression(expr: &mut Expr) -> Flow {
     let respelled = match expr {
