@@ -1,12 +1,15 @@
 //! Does the ten-thousandth commit cost more than the tenth? Appends as the sink makes them (a
-//! Parquet file, a move of the ledger) to one table, with a pass of upkeep after every 600, on
-//! local files and an SQLite catalog.
+//! Parquet file, a move of the ledger) to one table, on local files and an SQLite catalog. For the
+//! lake a second passes from commit to commit, and upkeep with its default policy thins each minute
+//! and makes a pass every ten; the machine does it all as fast as it can.
 //!
 //!     cargo run --release -p frazil-benchmarks --bin growth -- [--commits N] [--rows N] [--no-upkeep]
 //!
-//! One line for each step: wall and CPU time of a commit, over the last commits before it (the
-//! tenth: over the first ten of many tables), what a pass of upkeep took since the step before,
-//! what a reader finds, and how long a count over the whole table takes.
+//! One line for each step: wall and CPU time of a commit, over all commits since the step before
+//! (the first two: over the first commits of many tables), what upkeep took since then, spread over
+//! those commits, what a reader finds, and how long a count over the whole table takes.
+
+mod cpu;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,20 +17,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use frazil::config::{Config, UpkeepConfig};
+use frazil::config::Config;
 use frazil::domain::{OffsetRange, Position, SourcePartition, TableName};
 use frazil::lake::commit::{Commit, FileChange, LedgerMove, NewTable, TableChange};
 use frazil::lake::writer::TableWriter;
 use frazil::lake::{Lake, Table};
 use frazil::runtime::{Lakehouse, open_lake};
+use frazil::seams::{Clock, ManualClock, SystemClock};
 use frazil::upkeep;
 use iceberg::spec::{
     NestedField, PrimitiveType, Schema, SortOrder, Transform, Type, UnboundPartitionSpec,
 };
 use tokio_util::sync::CancellationToken;
 
-/// The default interval of upkeep at a commit a second.
-const COMMITS_BETWEEN_UPKEEP: u64 = 600;
+use self::cpu::cpu;
+
+/// The default intervals of upkeep at a commit a second.
+const COMMITS_BETWEEN_PASSES: u64 = 600;
+const COMMITS_BETWEEN_THINNINGS: u64 = 60;
 const DAY_US: i64 = 86_400_000_000;
 
 struct Arguments {
@@ -61,12 +68,13 @@ fn arguments() -> Arguments {
 
 /// Where a line is printed.
 const STEPS: [u64; 7] = [10, 100, 1_000, 2_000, 5_000, 10_000, 20_000];
-/// So many commits before a step are its measure.
+/// So many commits at least are a measure.
 const WINDOW: u64 = 200;
 
 async fn measure(arguments: Arguments) {
     println!(
-        "commits\twall_ms\tcpu_ms\tupkeep_cpu_ms\tmetadata_kB\tsnapshots\tmanifests\tmetadata_files\tcount_ms"
+        "commits\twall_ms\tcpu_ms\tuser_ms\tupkeep_cpu_ms\tmetadata_kB\tsnapshots\tmanifests\t\
+         metadata_files\tcount_ms"
     );
     for step in [STEPS[0], STEPS[1]] {
         young(&arguments, step).await;
@@ -74,24 +82,25 @@ async fn measure(arguments: Arguments) {
     let house = House::new().await;
     let name: TableName = "shop.events".parse().expect("a name");
     create(&house.lake, &name).await;
+    let options = options(&house);
     let steps = STEPS.into_iter().filter(|step| *step <= arguments.commits);
     let mut done = 0;
     for step in steps.skip(2) {
-        let (mut commits, mut passes) = (Spent::default(), Spent::default());
+        let (mut commits, mut upkeep) = (Spent::default(), Spent::default());
         while done < step {
             let started = Instantly::now();
             append(&house.lake, &name, done.cast_signed(), arguments.rows).await;
-            if step - done <= WINDOW {
-                commits.add(started);
-            }
+            commits.add(started);
             done += 1;
-            if arguments.upkeep && done.is_multiple_of(COMMITS_BETWEEN_UPKEEP) {
+            house.clock.advance(Duration::from_secs(1));
+            if arguments.upkeep && done.is_multiple_of(COMMITS_BETWEEN_THINNINGS) {
                 let started = Instantly::now();
-                keep_up(house.lake.clone()).await;
-                passes.add(started);
+                keep_up(&house.lake, &options, done).await;
+                upkeep.add(started);
             }
         }
-        house.print(step, &name, &commits, &passes).await;
+        upkeep.times = commits.times;
+        house.print(step, &name, &commits, &upkeep).await;
     }
     house.check(&name, done, arguments.rows).await;
 }
@@ -124,6 +133,7 @@ struct House {
     folder: tempfile::TempDir,
     lakehouse: Lakehouse,
     lake: Lake,
+    clock: Arc<ManualClock>,
 }
 
 impl House {
@@ -134,19 +144,25 @@ impl House {
         let config = Config::load(&file).expect("a configuration");
         open_lake(&config).await.expect("a new lake");
         let lakehouse = Lakehouse::open_config(config).await.expect("opens");
-        let lake = lakehouse.lake().clone();
+        // Days ahead, so that no file is too young to be deleted and all the work is done that a
+        // day brings.
+        let now_ms = SystemClock::default().now_ms() + 3 * 86_400_000;
+        let clock = Arc::new(ManualClock::at(now_ms));
+        let mut lake = lakehouse.lake().clone();
+        lake.clock = clock.clone();
         Self {
             folder,
             lakehouse,
             lake,
+            clock,
         }
     }
 
     async fn print(&self, step: u64, name: &TableName, commits: &Spent, passes: &Spent) {
-        let (wall, cpu) = commits.each_ms();
-        let (_, upkeep) = passes.each_ms();
+        let [wall, cpu, user] = commits.each_ms();
+        let [_, upkeep, _] = passes.each_ms();
         let seen = look(&self.lakehouse, name, self.folder.path()).await;
-        println!("{step}\t{wall:.2}\t{cpu:.2}\t{upkeep:.0}\t{seen}");
+        println!("{step}\t{wall:.2}\t{cpu:.2}\t{user:.2}\t{upkeep:.2}\t{seen}");
     }
 
     /// No row lost, none twice.
@@ -233,22 +249,24 @@ fn moved(number: i64, rows: i64) -> LedgerMove {
     }
 }
 
-/// One pass with the default policy; nothing is too young to be deleted, so that all the work is
-/// done that a day brings.
-async fn keep_up(lake: Lake) {
-    const HOUR: Duration = Duration::from_secs(3_600);
-    let config = UpkeepConfig {
-        interval: HOUR,
-        keep_all: HOUR,
-        keep_all_snapshots: 500,
-        keep_hourly: HOUR * 24,
-        keep_daily: HOUR * 24 * 30,
-        safety_age: HOUR,
-    };
-    let options = upkeep::Options::new(&config, "growth");
-    upkeep::pass(&lake, &options, |_| false, &CancellationToken::new())
-        .await
-        .expect("the tables are listed");
+fn options(house: &House) -> upkeep::Options {
+    let file = house.folder.path().join("frazil.toml");
+    let config = Config::load(&file).expect("a configuration");
+    upkeep::Options::new(&config.upkeep, "growth")
+}
+
+/// What upkeep does after so many commits.
+async fn keep_up(lake: &Lake, options: &upkeep::Options, done: u64) {
+    let stop = CancellationToken::new();
+    if done.is_multiple_of(COMMITS_BETWEEN_PASSES) {
+        let pass = upkeep::pass(lake, options, |_| false, &stop);
+        let reports = pass.await.expect("the tables are listed");
+        assert!(reports.iter().all(|report| report.error.is_none()));
+    } else {
+        let thinned = upkeep::thin(lake, options, &stop).await;
+        thinned.expect("the tables are listed");
+    }
+    assert_eq!(options.totals.failures(), 0);
 }
 
 /// What a reader finds, as columns of the output.
@@ -290,10 +308,11 @@ fn metadata_files(folder: &Path) -> usize {
         .sum()
 }
 
-/// A moment, in wall time and in this process's CPU time.
+/// A moment, in wall time, in this process's CPU time, and the part of it outside the kernel.
 struct Instantly {
     wall: Instant,
     cpu: Duration,
+    user: Duration,
 }
 
 impl Instantly {
@@ -301,6 +320,7 @@ impl Instantly {
         Self {
             wall: Instant::now(),
             cpu: cpu(),
+            user: user(),
         }
     }
 }
@@ -311,6 +331,7 @@ struct Spent {
     times: u32,
     wall: Duration,
     cpu: Duration,
+    user: Duration,
 }
 
 impl Spent {
@@ -318,20 +339,19 @@ impl Spent {
         self.times += 1;
         self.wall += since.wall.elapsed();
         self.cpu += cpu().saturating_sub(since.cpu);
+        self.user += user().saturating_sub(since.user);
     }
 
-    fn each_ms(&self) -> (f64, f64) {
+    fn each_ms(&self) -> [f64; 3] {
         let each = |spent: Duration| spent.as_secs_f64() * 1e3 / f64::from(self.times.max(1));
-        (each(self.wall), each(self.cpu))
+        [each(self.wall), each(self.cpu), each(self.user)]
     }
 }
 
-/// Time on a CPU of all of this process's threads that live (proc(5), schedstat, in ns).
-fn cpu() -> Duration {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
-    let spent = tasks.flatten().filter_map(|task| {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<u64>().ok()
-    });
-    Duration::from_nanos(spent.sum())
+/// User time of this process (proc(5), stat, in hundredths of a second: good over many commits).
+fn user() -> Duration {
+    let text = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let after_name = text.rsplit(") ").next().expect("a name in brackets");
+    let ticks = after_name.split(' ').nth(11).and_then(|t| t.parse().ok());
+    Duration::from_millis(10 * ticks.unwrap_or(0_u64))
 }

@@ -1,0 +1,1 @@
+select cast(date_trunc('day', timestamp) as date) as day, properties.category as category, count(*) as orders, sum(properties.amount) as revenue from shop.events where type = 'purchase' group by 1, 2 order by 1, 2

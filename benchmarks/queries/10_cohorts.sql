@@ -1,0 +1,1 @@
+select cohort, week, count(*) as users from (select min(week) over (partition by user_id) as cohort, week from (select distinct user_id, cast(date_trunc('week', timestamp) as date) as week from shop.events) as weeks) as cohorts group by cohort, week order by cohort, week

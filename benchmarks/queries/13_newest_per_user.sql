@@ -1,0 +1,1 @@
+select count(*) as users, sum(case when type = 'purchase' then 1 else 0 end) as bought_last from (select user_id, type, row_number() over (partition by user_id order by timestamp desc, event_id) as nth from shop.events) as ranked where nth = 1
