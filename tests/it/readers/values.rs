@@ -192,7 +192,7 @@ fn read(house: &House, engine: &str, more: &[String]) -> Vec<String> {
     run(&arguments)
 }
 
-fn run(arguments: &[String]) -> Vec<String> {
+pub fn run(arguments: &[String]) -> Vec<String> {
     let output = parts::python()
         .arg(parts::tests_file("readers/read_values.py"))
         .args(arguments)
