@@ -43,16 +43,15 @@ pub async fn differences(house: &House, rows: &[RecordBatch]) -> Vec<String> {
     let mut wrong = Vec::new();
     for some in conditions.chunks(40) {
         // An aggregate's own filter is not pushed down to the files.
-        let each = |start: &str, end: &str, between: &str| -> String {
-            let each: Vec<_> = some.iter().map(|c| format!("{start}{c}{end}")).collect();
-            each.join(between)
-        };
-        let every = each("count(*) FILTER (WHERE ", ")", ", ");
-        let every = format!("SELECT {every} FROM {table}");
-        let found = each(&format!("(SELECT count(*) FROM {table} WHERE "), ")", ", ");
+        let every = some.iter().map(|condition| {
+            format!("SELECT count(*) FILTER (WHERE {condition}) AS found, count(*) AS every FROM {table}")
+        });
+        let found = some
+            .iter()
+            .map(|condition| format!("SELECT count(*) AS found FROM {table} WHERE {condition}"));
         let both = (
-            numbers(lakehouse, &every).await,
-            numbers(lakehouse, &format!("SELECT {found}")).await,
+            numbers(lakehouse, every.collect()).await,
+            numbers(lakehouse, found.collect()).await,
         );
         match both {
             (Ok(every), Ok(found)) => {
@@ -68,14 +67,19 @@ pub async fn differences(house: &House, rows: &[RecordBatch]) -> Vec<String> {
     wrong
 }
 
-async fn numbers(lakehouse: &Lakehouse, query: &str) -> Result<Vec<i64>, String> {
-    let batches = lakehouse.sql(query).await;
-    let batches = batches.map_err(|error| format!("{query}: {error}"))?;
-    let of = |column: &ArrayRef| {
-        let column = column.as_any().downcast_ref::<Int64Array>();
-        column.unwrap().value(0)
+/// What each of these gives first, in their order.
+async fn numbers(lakehouse: &Lakehouse, queries: Vec<String>) -> Result<Vec<i64>, String> {
+    let numbered = queries.iter().enumerate();
+    let numbered = numbered
+        .map(|(number, query)| format!("SELECT {number} AS number, found FROM ({query}) AS one"));
+    let all = numbered.collect::<Vec<_>>().join(" UNION ALL ") + " ORDER BY 1";
+    let batches = lakehouse.sql(&all).await;
+    let batches = batches.map_err(|error| format!("{error}: {all}"))?;
+    let of = |batch: &RecordBatch| {
+        let column = batch.column(1).as_any().downcast_ref::<Int64Array>();
+        column.unwrap().values().to_vec()
     };
-    Ok(batches[0].columns().iter().map(of).collect())
+    Ok(batches.iter().flat_map(of).collect())
 }
 
 /// Each of some values by equality, and both halves around it.
@@ -87,7 +91,7 @@ fn add(column: &str, arrays: &[ArrayRef], most: usize, conditions: &mut Vec<Stri
                 .map(|a| a.as_struct().column(place).clone())
                 .collect();
             add(
-                &format!("({column}).\"{}\"", field.name()),
+                &format!("{column}.\"{}\"", field.name()),
                 &inner,
                 most,
                 conditions,

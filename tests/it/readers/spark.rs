@@ -37,7 +37,10 @@ async fn compare(house: &House, spark: &mut Spark, notes: &mut Notes) {
         questions.push(every(&format!("VERSION AS OF {id}")));
     }
     for name in house.table().await.refs().keys() {
-        questions.push(every(&format!("VERSION AS OF '{name}'")));
+        questions.push((
+            format!("SELECT * FROM {} AT(REF => '{name}')", house.name),
+            format!("SELECT * FROM {theirs} VERSION AS OF '{name}'"),
+        ));
     }
     for (table, columns, own) in [
         (
