@@ -1,6 +1,7 @@
 //! Data files, read by DataFusion's own Parquet source.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
@@ -17,7 +18,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
-use iceberg::spec::{DataFile, DataFileFormat, Schema as IcebergSchema};
+use iceberg::spec::{DataFile, DataFileFormat, PrimitiveType, Schema as IcebergSchema, Type};
 use object_store::ObjectStore;
 
 use super::columns::FieldIdAdapterFactory;
@@ -179,15 +180,35 @@ pub(super) fn source(
     let source = ParquetSource::new(wanted.schema)
         .with_table_parquet_options(options)
         .with_parquet_file_reader_factory(Arc::new(one.reader(state)));
+    let columns = FieldIdAdapterFactory::new(&table.table).unbounded(with_nan(table, &one.files));
     let groups = balanced(one.files, state.config().target_partitions());
     let config = FileScanConfigBuilder::new(one.url, Arc::new(source))
         .with_file_groups(groups)
         .with_projection_indices(wanted.projection.cloned())?
         .with_limit(wanted.limit)
         .with_statistics(wanted.statistics)
-        .with_expr_adapter(Some(Arc::new(FieldIdAdapterFactory::new(&table.table))))
+        .with_expr_adapter(Some(Arc::new(columns)))
         .build();
     Ok(DataSourceExec::from_data_source(config))
+}
+
+/// Columns of floats that hold NaN in one of these files, or may.
+fn with_nan(table: &IcebergTable, files: &[Located]) -> HashSet<i32> {
+    let fields = table.iceberg_schema.as_struct().fields().iter();
+    let floats = fields.filter(|field| {
+        matches!(
+            field.field_type.as_ref(),
+            Type::Primitive(PrimitiveType::Float | PrimitiveType::Double)
+        )
+    });
+    let may = |id: &i32| {
+        files.iter().any(|located| {
+            let file = located.entry.file();
+            let lacks = !file.value_counts().is_empty() && !file.value_counts().contains_key(id);
+            !lacks && file.nan_value_counts().get(id) != Some(&0)
+        })
+    };
+    floats.map(|field| field.id).filter(may).collect()
 }
 
 /// Statistics of all files together. With filters they are no longer those of what comes out.

@@ -9,8 +9,8 @@ use frazil::Lakehouse;
 use super::house::House;
 
 /// Of a column's values, so many are asked for: more where the table is partitioned by it.
-const VALUES: usize = 3;
-const VALUES_OF_PARTITIONS: usize = 12;
+const VALUES: usize = 2;
+const VALUES_OF_PARTITIONS: usize = 5;
 
 /// Conditions on these rows that are wrong in the answer: each with both counts.
 pub async fn differences(house: &House, rows: &[RecordBatch]) -> Vec<String> {
