@@ -7,5 +7,6 @@ mod pruned;
 mod pyiceberg;
 mod spark;
 mod spark_process;
+mod spark_reads;
 mod spark_tables;
 mod values;

@@ -9,7 +9,7 @@ use super::spark_process::Spark;
 use super::spark_tables::{self, Case, Reads};
 
 /// Asks both; the answers are compared when all have been given.
-async fn ask(notes: &mut Notes, house: &House, spark: &mut Spark, ours: &str, theirs: &str) {
+pub async fn ask(notes: &mut Notes, house: &House, spark: &mut Spark, ours: &str, theirs: &str) {
     match spark.sql(theirs) {
         Ok(rows) => notes.ask(house, ours, rows).await,
         Err(error) => notes.wrong.push(format!("Spark: {error}")),
@@ -23,7 +23,7 @@ async fn snapshots(house: &House) -> Vec<i64> {
     all.iter().map(|snapshot| snapshot.snapshot_id()).collect()
 }
 
-async fn compare(house: &House, spark: &mut Spark, notes: &mut Notes) {
+pub async fn compare(house: &House, spark: &mut Spark, notes: &mut Notes) {
     let name = house.name.to_string();
     let theirs = format!("frazil.{name}");
     let every = |at: &str| {
