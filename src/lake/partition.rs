@@ -1,9 +1,29 @@
 //! A partition's value in words: for the paths of data files, and for people. The crate's own way
 //! panics on an instant before 1970 that has a fraction, and on a value from before its column was
-//! widened.
+//! widened. And which names of partition fields can be read and written.
 
 use chrono::DateTime;
-use iceberg::spec::{Literal, PrimitiveLiteral, PrimitiveType, Transform, Type};
+use iceberg::spec::{Literal, PartitionSpec, PrimitiveLiteral, PrimitiveType, Transform, Type};
+
+use super::{Error, Result};
+
+/// Refuses names that are none in Avro. Others write such a field under another name
+/// (`page_x2Epath_bucket`), where the crate (0.10) doesn't find it: each partition would be that of
+/// null, and rows would be left out. Under its own name it could not be read again.
+pub fn check_names(spec: &PartitionSpec) -> Result<()> {
+    let plain = |name: &str| {
+        let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+        name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
+    };
+    match spec.fields().iter().find(|field| !plain(&field.name)) {
+        None => Ok(()),
+        Some(field) => Err(Error::invalid(format!(
+            "the partition field {:?} has a name of other characters than letters, digits and _, \
+             which can't be read or written yet: another engine can rename it",
+            field.name
+        ))),
+    }
+}
 
 /// The value of a partition field whose results are of this type.
 pub fn value_text(transform: Transform, kind: &Type, value: Option<&Literal>) -> String {
@@ -36,6 +56,23 @@ mod tests {
 
     fn text(kind: PrimitiveType, literal: Literal) -> String {
         value_text(Transform::Identity, &Type::Primitive(kind), Some(&literal))
+    }
+
+    #[test]
+    fn names_that_are_none_in_avro_are_refused() {
+        let spec = |name: &str| {
+            let field = serde_json::json!({
+                "source-id": 1, "field-id": 1000, "name": name, "transform": "identity"});
+            let json = serde_json::json!({"spec-id": 0, "fields": [field]});
+            serde_json::from_value::<PartitionSpec>(json).unwrap()
+        };
+        for name in ["at_day", "_x", "A1"] {
+            assert!(check_names(&spec(name)).is_ok(), "{name}");
+        }
+        for name in ["page.path_bucket", "1st", "a b", "é", ""] {
+            let error = check_names(&spec(name)).unwrap_err().to_string();
+            assert!(error.contains(&format!("{name:?}")), "{error}");
+        }
     }
 
     #[test]

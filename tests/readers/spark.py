@@ -12,6 +12,7 @@ The catalog is Frazil's SQLite file, as `frazil`. Commands:
 What fails is answered with {"error": TEXT}. Values are written as read_values.py writes them.
 """
 
+import datetime
 import decimal
 import glob
 import json
@@ -25,10 +26,20 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 from pyspark.sql import SparkSession
-from pyspark.sql.types import ArrayType, MapType, StructType, TimestampType
+from pyspark.sql.types import ArrayType, MapType, StructType, TimestampNTZType, TimestampType
 
 INSERT = re.compile(r"INSERT INTO (\S+) \(([^)]*)\)\s+(VALUES.*)", re.DOTALL)
+EPOCH = datetime.datetime(1970, 1, 1)
 UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def instant(_, micros):
+    """PySpark's own way (3.5) fails in the year 1."""
+    return micros if micros is None else EPOCH + datetime.timedelta(microseconds=micros)
+
+
+TimestampType.fromInternal = instant
+TimestampNTZType.fromInternal = instant
 
 
 def start(jars, catalog, warehouse):

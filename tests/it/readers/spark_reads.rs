@@ -51,7 +51,7 @@ async fn spark_reads_every_type_as_we_do() {
     let (house, then) = values::fifty_snapshots(&["clock"]).await;
     let mut spark = Spark::start(&house);
     let mut notes = Notes::default();
-    compare(&house, &mut spark, &mut notes).await;
+    compare(&house, &mut spark, false, &mut notes).await;
     for condition in CONDITIONS {
         let query = |table: &str| format!("SELECT count(*) AS n FROM {table} WHERE {condition}");
         let ours = query("shop.kinds").replace("TIMESTAMP '", "TIMESTAMPTZ '");

@@ -160,7 +160,7 @@ pub(super) fn without(deleted: &[DeletedKeys], batch: RecordBatch) -> Result<Rec
     Ok(batch)
 }
 
-fn child<'a>(fields: &'a Fields, id: i32) -> Result<(usize, &'a Field)> {
+fn child(fields: &Fields, id: i32) -> Result<(usize, &Field)> {
     let place = fields.iter().position(|field| field_id(field) == Some(id));
     match place {
         Some(place) => Ok((place, &fields[place])),
