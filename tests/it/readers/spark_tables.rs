@@ -300,7 +300,8 @@ fn odd() -> Vec<Case> {
             INSERT INTO {t} VALUES (1, 'a/b=c%2F', '', named_struct('c d', 1, 'E', 'e'), DATE'2026-01-01', 1),
               (2, NULL, '..', NULL, NULL, NULL), (3, '.', 'x y+z', named_struct('c d', NULL, 'E', ''), NULL, 3),
               (4, '__HIVE_DEFAULT_PARTITION__', 'null', NULL, NULL, 4), (5, repeat('long', 30), '🧊', NULL, NULL, 5)"),
-        case("brought_in",
+        // The crate (0.10) refuses manifests of add_files, which have a null among their numbers.
+        Case { reads: Refused("can't be read"), ..case("brought_in",
             "CREATE TABLE spark_catalog.default.plain_{n} (id INT, at TIMESTAMP, price DECIMAL(5,1), tags ARRAY<STRING>,
                kind STRING, part INT) USING parquet PARTITIONED BY (kind, part);
             INSERT INTO spark_catalog.default.plain_{n} VALUES (1, TIMESTAMP'9999-12-31 23:59:59.999999Z', 1.5, array('a', NULL), 'x', 1),
@@ -310,7 +311,7 @@ fn odd() -> Vec<Case> {
             CALL frazil.system.add_files(table => '{s}', source_table => 'spark_catalog.default.plain_{n}');
             INSERT INTO {t} VALUES (array('new'), 4, 'x', TIMESTAMP'2026-01-01 00:00:00Z', 2, 1);
             ALTER TABLE {t} RENAME COLUMN price TO cost; ALTER TABLE {t} ALTER COLUMN cost TYPE DECIMAL(9,1);
-            ALTER TABLE {t} RENAME COLUMN kind TO sort; DELETE FROM {t} WHERE id = 2"),
+            ALTER TABLE {t} RENAME COLUMN kind TO sort; DELETE FROM {t} WHERE id = 2") },
         Case { name: "equal", steps: equality(), reads: Same, only_now: false },
         Case { name: "equal_parted", steps: equality_parted(), reads: Same, only_now: false },
         Case { reads: Refused("is no Parquet file"),
