@@ -1,9 +1,9 @@
-//! Which data files a file of position deletes is about (Iceberg's spec, "Scan Planning").
+//! Which data files a delete file is about (Iceberg's spec, "Scan Planning").
 
 use std::collections::HashMap;
 
 use iceberg::metadata_columns::RESERVED_FIELD_ID_DELETE_FILE_PATH as PATH_COLUMN;
-use iceberg::spec::{DataFile, Datum, PrimitiveLiteral};
+use iceberg::spec::{DataFile, Datum, Literal, PrimitiveLiteral, Struct};
 
 use super::store::normalise;
 
@@ -20,4 +20,15 @@ pub fn may_name(delete: &DataFile, path: &str) -> bool {
     let below = bound(delete.lower_bounds()).is_some_and(|lower| path < lower.as_str());
     let above = bound(delete.upper_bounds()).is_some_and(|upper| path > upper.as_str());
     !below && !above
+}
+
+/// A partition as it compares with others of its spec: a column that was widened stands as an int
+/// in older manifests and as a long in newer ones, and means the same partition.
+pub fn comparable(partition: &Struct) -> Struct {
+    let wide = |literal: &Literal| match literal {
+        Literal::Primitive(PrimitiveLiteral::Int(value)) => Literal::long(*value),
+        Literal::Primitive(PrimitiveLiteral::Float(value)) => Literal::double(f64::from(value.0)),
+        other => other.clone(),
+    };
+    partition.iter().map(|value| value.map(wide)).collect()
 }

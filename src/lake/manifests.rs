@@ -16,7 +16,7 @@ use moka::future::Cache;
 use super::commit::SnapshotTexts;
 use super::refs::{self, Refs};
 use super::store::Store;
-use super::{Error, ErrorKind, Result, Table};
+use super::{Error, ErrorKind, Result, Table, partition};
 
 /// A parsed manifest takes about this much more memory than its file.
 const MANIFEST_GROWTH: u64 = 4;
@@ -147,6 +147,8 @@ impl ManifestCache {
             let bytes = store.read(location).await?;
             let parsed = Manifest::parse_avro(&bytes)
                 .map_err(|error| unreadable("manifest", location, error))?;
+            partition::check_names(parsed.metadata().partition_spec())
+                .map_err(|error| error.about(&format!("the manifest {location}")))?;
             Ok(Entry {
                 bytes: bytes.len() as u64 * MANIFEST_GROWTH,
                 value: Value::Manifest(Arc::new(inherit(parsed, file))),

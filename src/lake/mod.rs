@@ -9,6 +9,7 @@ pub mod deletes;
 mod error;
 pub mod history;
 pub mod manifests;
+pub mod partition;
 pub mod refs;
 pub mod schema;
 pub mod store;

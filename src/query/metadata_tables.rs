@@ -15,10 +15,11 @@ use datafusion::common::Result as DfResult;
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
-use iceberg::spec::{DataContentType, ManifestContentType, PartitionKey, Struct};
+use iceberg::spec::{DataContentType, ManifestContentType};
 
 use super::QueryError;
 use super::scan::{DataFileEntry, IcebergTable, all_files};
+use crate::lake::partition::value_text;
 
 /// Which of a table's metadata tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,13 +227,19 @@ fn partition_text(table: &IcebergTable, file: &DataFileEntry) -> String {
     if spec.is_unpartitioned() {
         return String::new();
     }
-    let values: Struct = file.file().partition().clone();
-    let schema = metadata.current_schema().clone();
     // A spec over a column that was dropped since can't be shown with its names.
-    if spec.partition_type(&schema).is_err() {
+    let Ok(kinds) = spec.partition_type(metadata.current_schema()) else {
         return format!("spec {}", file.partition_spec_id);
-    }
-    PartitionKey::new(spec.as_ref().clone(), schema, values).to_path()
+    };
+    let fields = spec.fields().iter().zip(kinds.fields());
+    let shown: Vec<String> = fields
+        .zip(file.file().partition().iter())
+        .map(|((field, kind), value)| {
+            let text = value_text(field.transform, &kind.field_type, value);
+            format!("{}={text}", field.name)
+        })
+        .collect();
+    shown.join("/")
 }
 
 fn content_text(content: DataContentType) -> &'static str {

@@ -59,6 +59,18 @@ pub fn python() -> Command {
     Command::new(from_test_command("FRAZIL_TEST_PYTHON"))
 }
 
+/// A Python with PySpark, and the folder of Iceberg's jars for it.
+pub fn spark() -> (Command, PathBuf) {
+    let installed = std::env::var("FRAZIL_TEST_ENGINES_INSTALLED").expect(
+        "this test needs engines that are large to fetch: FRAZIL_TEST_ENGINES=1 ./test readers",
+    );
+    let installed = Path::new(&installed);
+    (
+        Command::new(installed.join("python/bin/python")),
+        installed.join("jars"),
+    )
+}
+
 /// A script or file of `tests/`.
 pub fn tests_file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

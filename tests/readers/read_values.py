@@ -1,6 +1,7 @@
 """Prints a table's rows as one engine reads them: one line of canonical JSON a row, sorted.
 
     read_values.py parquet FILE                          rows that Frazil read
+    read_values.py answers FILE …                        the same of many: a JSON list of lines each
     read_values.py pyiceberg CATALOG_URI TABLE [SNAPSHOT]
     read_values.py duckdb CATALOG_URI TABLE [SNAPSHOT]
     read_values.py polars CATALOG_URI TABLE [SNAPSHOT]
@@ -126,12 +127,20 @@ def rows(engine, arguments):
     return metadata(table, engine)
 
 
+def lines(engine, arguments):
+    found = []
+    for row in rows(engine, arguments):
+        found.append(json.dumps({key: canonical(value) for key, value in sorted(row.items())}))
+    return sorted(found)
+
+
 def main():
     engine, *arguments = sys.argv[1:]
-    lines = []
-    for row in rows(engine, arguments):
-        lines.append(json.dumps({key: canonical(value) for key, value in sorted(row.items())}))
-    print("\n".join(sorted(lines)))
+    if engine == "answers":
+        for file in arguments:
+            print(json.dumps(lines("parquet", [file])))
+    else:
+        print("\n".join(lines(engine, arguments)))
 
 
 if __name__ == "__main__":

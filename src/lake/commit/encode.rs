@@ -9,7 +9,7 @@ use iceberg::spec::{
     ManifestWriterBuilder, PartitionSpecRef, SchemaRef, UNASSIGNED_SEQUENCE_NUMBER,
 };
 
-use crate::lake::{Error, ErrorKind, Result};
+use crate::lake::{Error, ErrorKind, Result, partition};
 
 /// A file that a commit is about to write.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub(super) async fn manifest(
     lines: Vec<Line>,
 ) -> Result<(ManifestFile, NewFile)> {
     let location = shape.location.clone();
+    partition::check_names(&shape.spec)
+        .map_err(|error| error.about(&format!("the manifest {location}")))?;
     let made = try_manifest(shape, lines).await;
     let (file, bytes) = made.map_err(|error| refused("manifest", &location, error))?;
     Ok((file, NewFile { location, bytes }))

@@ -180,7 +180,8 @@ async fn check_no_deletes(
             }
             let hit = removed.iter().find(|(spec_id, data)| {
                 let same = *spec_id == manifest.partition_spec_id
-                    && delete.data_file.partition() == data.data_file.partition();
+                    && deletes::comparable(delete.data_file.partition())
+                        == deletes::comparable(data.data_file.partition());
                 may_apply(delete, data, same, global)
             });
             if let Some((_, data)) = hit {

@@ -14,6 +14,7 @@ use iceberg::spec::{
 use iceberg::transform::{BoxedTransformFunction, create_transform_function};
 use uuid::Uuid;
 
+use crate::lake::partition::value_text;
 use crate::lake::{Error, ErrorKind, Result};
 
 const DATA_PATH: &str = "write.data.path";
@@ -129,7 +130,7 @@ impl Splitter {
         let types = metadata.default_partition_type().fields();
         for ((field, value), kind) in self.spec.fields().iter().zip(partition.iter()).zip(types) {
             let kind: &Type = &kind.field_type;
-            let text = field.transform.to_human_string(kind, value);
+            let text = value_text(field.transform, kind, value);
             location.push('/');
             location.extend(harmless(&field.name));
             location.push('=');

@@ -2,10 +2,10 @@
 //! ones come out as the table has them now, inside structs too.
 //! A file without ids (written by others) goes by the table's name mapping, else by names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::functions::core::getfield::GetFieldFunc;
@@ -22,6 +22,8 @@ use crate::lake::Table;
 #[derive(Debug)]
 pub(super) struct FieldIdAdapterFactory {
     names: Arc<HashMap<i32, Vec<String>>>,
+    /// Columns whose footers may not decide what is left out.
+    unbounded: Arc<HashSet<i32>>,
 }
 
 impl FieldIdAdapterFactory {
@@ -37,7 +39,15 @@ impl FieldIdAdapterFactory {
         }
         Self {
             names: Arc::new(names),
+            unbounded: Arc::default(),
         }
+    }
+
+    /// Nothing is left out by what a file's footer says of these columns: it tells of no NaN, which
+    /// stands above all that it tells of.
+    pub(super) fn unbounded(mut self, columns: HashSet<i32>) -> Self {
+        self.unbounded = Arc::new(columns);
+        self
     }
 }
 
@@ -50,20 +60,28 @@ fn collect_names(field: &MappedField, names: &mut HashMap<i32, Vec<String>>) {
     }
 }
 
+impl FieldIdAdapterFactory {
+    /// Finds columns in files of this schema.
+    pub(super) fn finder(&self, physical: &Schema) -> Finder {
+        Finder {
+            has_ids: physical.fields().iter().any(|f| field_id(f).is_some()),
+            names: Arc::clone(&self.names),
+        }
+    }
+}
+
 impl PhysicalExprAdapterFactory for FieldIdAdapterFactory {
     fn create(
         &self,
         logical: SchemaRef,
         physical: SchemaRef,
     ) -> Result<Arc<dyn PhysicalExprAdapter>> {
-        let finder = Finder {
-            has_ids: physical.fields().iter().any(|f| field_id(f).is_some()),
-            names: Arc::clone(&self.names),
-        };
+        let finder = self.finder(&physical);
         Ok(Arc::new(FieldIdAdapter {
             logical,
             physical,
             finder,
+            unbounded: Arc::clone(&self.unbounded),
         }))
     }
 }
@@ -95,6 +113,7 @@ struct FieldIdAdapter {
     logical: SchemaRef,
     physical: SchemaRef,
     finder: Finder,
+    unbounded: Arc<HashSet<i32>>,
 }
 
 impl PhysicalExprAdapter for FieldIdAdapter {
@@ -124,7 +143,13 @@ impl FieldIdAdapter {
         };
         let found = self.physical.field(index);
         let input: Arc<dyn PhysicalExpr> = Arc::new(Column::new(found.name(), index));
-        converted(input, found, wanted, &self.finder)
+        let column = converted(input, found, wanted, &self.finder)?;
+        if !field_id(wanted).is_some_and(|id| self.unbounded.contains(&id)) {
+            return Ok(column);
+        }
+        // What DataFusion doesn't know as a column it doesn't compare with the footer.
+        let target = Arc::new(wanted.clone());
+        Ok(Arc::new(StructCast::new(column, target, Conversion::Same)))
     }
 
     /// `properties.category`: only the field itself is sought, so that the file's reader sees

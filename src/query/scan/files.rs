@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
-use iceberg::scan::FileScanTaskDeleteFile;
 use iceberg::spec::{
     DataContentType, DataFile, Manifest, ManifestContentType, ManifestEntryRef, ManifestFile,
-    Struct,
+    Struct, TableMetadata,
 };
 
 use super::predicate::Predicate;
@@ -31,15 +30,31 @@ impl DataFileEntry {
     pub(in crate::query) fn file(&self) -> &DataFile {
         self.entry.data_file()
     }
+
+    /// What files have in common that deletes of a partition are about.
+    pub(super) fn partition_key(&self) -> PartitionKey {
+        let partition = deletes::comparable(self.file().partition());
+        (self.partition_spec_id, partition)
+    }
+
+    /// Equality deletes of a spec that doesn't partition are about every partition.
+    pub(super) fn is_global(&self, metadata: &TableMetadata) -> bool {
+        let spec = metadata.partition_spec_by_id(self.partition_spec_id);
+        self.file().content_type() == DataContentType::EqualityDeletes
+            && spec.is_some_and(|spec| spec.is_unpartitioned())
+    }
 }
+
+/// A partition, with the spec that it is one of.
+pub(super) type PartitionKey = (i32, Struct);
 
 /// The files of a scan.
 #[derive(Debug, Default)]
 pub(super) struct ScanFiles {
     /// Read as they are.
-    pub(in crate::query) plain: Vec<DataFileEntry>,
+    pub(super) plain: Vec<DataFileEntry>,
     /// Read through their delete files.
-    pub(in crate::query) with_deletes: Vec<(DataFileEntry, Vec<FileScanTaskDeleteFile>)>,
+    pub(super) with_deletes: Vec<(DataFileEntry, Vec<DataFileEntry>)>,
 }
 
 pub(super) async fn plan(
@@ -65,7 +80,7 @@ pub(super) async fn plan(
             ManifestContentType::Deletes => deletes.push(manifest),
         }
     }
-    let deletes = DeleteIndex::new(read_all(table, deletes).await?);
+    let deletes = DeleteIndex::new(metadata, read_all(table, deletes).await?);
     let mut files = ScanFiles::default();
     for file in read_all(table, data).await? {
         if passed(file.entry.sequence_number().unwrap_or(0)) || !pruner.file_may_match(&file) {
@@ -125,47 +140,38 @@ pub(in crate::query) async fn all(table: &IcebergTable) -> Result<Vec<DataFileEn
 
 /// Delete files by the partition they apply to (Iceberg's spec, "Scan Planning").
 struct DeleteIndex {
-    by_partition: HashMap<(i32, Struct), Vec<DataFileEntry>>,
-    /// Equality deletes with an unpartitioned spec apply to every partition.
+    by_partition: HashMap<PartitionKey, Vec<DataFileEntry>>,
     global: Vec<DataFileEntry>,
 }
 
 impl DeleteIndex {
-    fn new(files: Vec<DataFileEntry>) -> Self {
+    fn new(metadata: &TableMetadata, files: Vec<DataFileEntry>) -> Self {
         let mut index = Self {
             by_partition: HashMap::new(),
             global: Vec::new(),
         };
         for file in files {
-            let unpartitioned = file.file().partition().fields().is_empty();
-            if unpartitioned && file.file().content_type() == DataContentType::EqualityDeletes {
+            if file.is_global(metadata) {
                 index.global.push(file);
             } else {
-                let key = (file.partition_spec_id, file.file().partition().clone());
+                let key = file.partition_key();
                 index.by_partition.entry(key).or_default().push(file);
             }
         }
         index
     }
 
-    fn applying_to(&self, data: &DataFileEntry) -> Vec<FileScanTaskDeleteFile> {
+    fn applying_to(&self, data: &DataFileEntry) -> Vec<DataFileEntry> {
         if self.by_partition.is_empty() && self.global.is_empty() {
             return Vec::new();
         }
-        let key = (data.partition_spec_id, data.file().partition().clone());
         self.by_partition
-            .get(&key)
+            .get(&data.partition_key())
             .into_iter()
             .flatten()
             .chain(&self.global)
             .filter(|delete| applies(delete, data))
-            .map(|delete| FileScanTaskDeleteFile {
-                file_path: delete.file().file_path().to_owned(),
-                file_size_in_bytes: delete.file().file_size_in_bytes(),
-                file_type: delete.file().content_type(),
-                partition_spec_id: delete.partition_spec_id,
-                equality_ids: delete.file().equality_ids(),
-            })
+            .cloned()
             .collect()
     }
 }

@@ -214,7 +214,7 @@ impl TableProvider for IcebergTable {
             )?);
         }
         if !files.with_deletes.is_empty() {
-            plans.push(deletes::scan(self, state, projection, files.with_deletes)?);
+            plans.push(deletes::scan(self, state, projection, files.with_deletes).await?);
         }
         match plans.len() {
             1 => Ok(plans.remove(0)),

@@ -1,8 +1,10 @@
-//! Files without deletes, read by DataFusion's own Parquet source.
+//! Data files, read by DataFusion's own Parquet source.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics};
@@ -16,7 +18,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
-use iceberg::spec::DataFileFormat;
+use iceberg::spec::{DataFile, DataFileFormat, PrimitiveType, Schema as IcebergSchema, Type};
 use object_store::ObjectStore;
 
 use super::columns::FieldIdAdapterFactory;
@@ -24,17 +26,27 @@ use super::files::DataFileEntry;
 use super::{IcebergTable, QueryError, QueryErrorKind, statistics};
 
 /// A file, where it lies, and what is known of it.
-struct Located {
-    file: PartitionedFile,
+pub(super) struct Located {
+    pub(super) file: PartitionedFile,
+    pub(super) entry: DataFileEntry,
     statistics: Arc<Statistics>,
-    rows: u64,
 }
 
 /// The files of one object store.
-struct OneStore {
+pub(super) struct OneStore {
     url: ObjectStoreUrl,
     store: Arc<dyn ObjectStore>,
-    files: Vec<Located>,
+    pub(super) files: Vec<Located>,
+}
+
+/// What is read of files.
+pub(super) struct Wanted<'a> {
+    /// The files' columns, as the table has them now; then those that each file has one value of.
+    pub(super) schema: TableSchema,
+    pub(super) projection: Option<&'a Vec<usize>>,
+    pub(super) limit: Option<usize>,
+    /// Of all the files together.
+    pub(super) statistics: Statistics,
 }
 
 pub(super) fn scan(
@@ -47,8 +59,14 @@ pub(super) fn scan(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let files = enough_for(limit, files);
     let mut plans = Vec::new();
-    for one in by_store(table, files)? {
-        plans.push(scan_store(table, state, projection, filters, limit, one)?);
+    for one in by_store(table, &table.schema, files, statistics::of_file)? {
+        let wanted = Wanted {
+            schema: TableSchema::from_file_schema(Arc::clone(&table.schema)),
+            projection,
+            limit,
+            statistics: merged(table, &one.files, filters.is_empty())?,
+        };
+        plans.push(source(table, state, wanted, one)?);
     }
     match plans.len() {
         0 => {
@@ -81,20 +99,18 @@ fn enough_for(limit: Option<usize>, mut files: Vec<DataFileEntry>) -> Vec<DataFi
 }
 
 /// A table's files may lie in several buckets (another engine's, or a table that was moved).
-fn by_store(table: &IcebergTable, files: Vec<DataFileEntry>) -> Result<Vec<OneStore>> {
+pub(super) fn by_store(
+    table: &IcebergTable,
+    schema: &SchemaRef,
+    files: Vec<DataFileEntry>,
+    known: impl Fn(&DataFile, &Schema, &IcebergSchema) -> Statistics,
+) -> Result<Vec<OneStore>> {
+    let metadata = table.table.metadata();
     let mut stores: Vec<OneStore> = Vec::new();
     for entry in files {
         let file = entry.file();
         if file.file_format() != DataFileFormat::Parquet {
-            return Err(QueryError::new(
-                QueryErrorKind::FeatureNotSupported,
-                format!(
-                    "the data file {} of table {} is no Parquet file",
-                    file.file_path(),
-                    table.table.name()
-                ),
-            )
-            .into());
+            return Err(no_parquet(table, "data", file).into());
         }
         let (store, base, path) = table
             .table
@@ -102,17 +118,18 @@ fn by_store(table: &IcebergTable, files: Vec<DataFileEntry>) -> Result<Vec<OneSt
             .resolve(file.file_path())
             .map_err(QueryError::from)?;
         let url = ObjectStoreUrl::parse(base.as_str())?;
-        let statistics = Arc::new(statistics::of_file(
-            file,
-            &table.schema,
-            &table.iceberg_schema,
-        ));
+        let statistics = known(file, schema, &table.iceberg_schema);
+        let mut constant = statistics.clone();
+        if let Some(spec) = metadata.partition_spec_by_id(entry.partition_spec_id) {
+            let iceberg = &table.iceberg_schema;
+            statistics::add_partition_values(&mut constant, file, spec, schema, iceberg);
+        }
         let mut part = PartitionedFile::new("", file.file_size_in_bytes());
         part.object_meta.location = path;
         let located = Located {
-            file: part.with_statistics(Arc::clone(&statistics)),
-            statistics,
-            rows: file.record_count(),
+            file: part.with_statistics(Arc::new(constant)),
+            statistics: Arc::new(statistics),
+            entry,
         };
         match stores.iter_mut().find(|one| one.url == url) {
             Some(one) => one.files.push(located),
@@ -126,39 +143,80 @@ fn by_store(table: &IcebergTable, files: Vec<DataFileEntry>) -> Result<Vec<OneSt
     Ok(stores)
 }
 
-fn scan_store(
+/// Refuses a file of a format that is not read.
+pub(super) fn no_parquet(table: &IcebergTable, what: &str, file: &DataFile) -> QueryError {
+    QueryError::new(
+        QueryErrorKind::FeatureNotSupported,
+        format!(
+            "the {what} file {} of table {} is no Parquet file: its format is {}",
+            file.file_path(),
+            table.table.name(),
+            file.file_format()
+        ),
+    )
+    .with_hint("Another engine can write the table's files anew as Parquet.")
+}
+
+impl OneStore {
+    /// Opens files, with footers that are read once.
+    pub(super) fn reader(&self, state: &dyn Session) -> CachedParquetFileReaderFactory {
+        let environment = state.runtime_env();
+        environment.register_object_store(self.url.as_ref(), Arc::clone(&self.store));
+        let footers = environment.cache_manager.get_file_metadata_cache();
+        CachedParquetFileReaderFactory::new(Arc::clone(&self.store), footers)
+    }
+}
+
+pub(super) fn source(
     table: &IcebergTable,
     state: &dyn Session,
-    projection: Option<&Vec<usize>>,
-    filters: &[Expr],
-    limit: Option<usize>,
+    wanted: Wanted<'_>,
     one: OneStore,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let environment = state.runtime_env();
-    environment.register_object_store(one.url.as_ref(), Arc::clone(&one.store));
-    let footers = environment.cache_manager.get_file_metadata_cache();
     let mut options = state.table_options().parquet.clone();
     options.global = state.config_options().execution.parquet.clone();
-    let source = ParquetSource::new(TableSchema::from_file_schema(Arc::clone(&table.schema)))
+    // Times of Spark's own files: in nanoseconds they would not reach the years that microseconds do.
+    options.global.coerce_int96 = Some("us".to_owned());
+    let source = ParquetSource::new(wanted.schema)
         .with_table_parquet_options(options)
-        .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(
-            one.store, footers,
-        )));
-    let statistics = merged(table, &one.files, filters.is_empty())?;
+        .with_parquet_file_reader_factory(Arc::new(one.reader(state)));
+    let columns = FieldIdAdapterFactory::new(&table.table).unbounded(with_nan(table, &one.files));
     let groups = balanced(one.files, state.config().target_partitions());
     let config = FileScanConfigBuilder::new(one.url, Arc::new(source))
         .with_file_groups(groups)
-        .with_projection_indices(projection.cloned())?
-        .with_limit(limit)
-        .with_statistics(statistics)
-        .with_expr_adapter(Some(Arc::new(FieldIdAdapterFactory::new(&table.table))))
+        .with_projection_indices(wanted.projection.cloned())?
+        .with_limit(wanted.limit)
+        .with_statistics(wanted.statistics)
+        .with_expr_adapter(Some(Arc::new(columns)))
         .build();
     Ok(DataSourceExec::from_data_source(config))
 }
 
+/// Columns of floats that hold NaN in one of these files, or may.
+fn with_nan(table: &IcebergTable, files: &[Located]) -> HashSet<i32> {
+    let fields = table.iceberg_schema.as_struct().fields().iter();
+    let floats = fields.filter(|field| {
+        matches!(
+            field.field_type.as_ref(),
+            Type::Primitive(PrimitiveType::Float | PrimitiveType::Double)
+        )
+    });
+    let may = |id: &i32| {
+        files.iter().any(|located| {
+            let file = located.entry.file();
+            let lacks = !file.value_counts().is_empty() && !file.value_counts().contains_key(id);
+            !lacks && file.nan_value_counts().get(id) != Some(&0)
+        })
+    };
+    floats.map(|field| field.id).filter(may).collect()
+}
+
 /// Statistics of all files together. With filters they are no longer those of what comes out.
 fn merged(table: &IcebergTable, files: &[Located], exact: bool) -> Result<Statistics> {
-    let rows: u64 = files.iter().map(|file| file.rows).sum();
+    let rows: u64 = files
+        .iter()
+        .map(|one| one.entry.file().record_count())
+        .sum();
     let mut all = Statistics::try_merge_iter(
         files.iter().map(|file| file.statistics.as_ref()),
         &table.schema,

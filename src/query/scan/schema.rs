@@ -10,6 +10,7 @@ use super::{QueryError, QueryErrorKind};
 
 /// Top-level texts and bytes are views, as DataFusion's Parquet reader makes them fastest.
 pub(super) fn to_arrow(schema: &IcebergSchema) -> Result<SchemaRef, QueryError> {
+    refuse_defaults(schema)?;
     let arrow = iceberg::arrow::schema_to_arrow_schema(schema).map_err(corrupt)?;
     let fields: Vec<Field> = arrow
         .fields()
@@ -24,6 +25,24 @@ pub(super) fn to_arrow(schema: &IcebergSchema) -> Result<SchemaRef, QueryError> 
         })
         .collect();
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// A column of format 3 may stand for a value in files that lack it; null would be a wrong answer.
+fn refuse_defaults(schema: &IcebergSchema) -> Result<(), QueryError> {
+    for (id, name) in schema.field_id_to_name_map() {
+        let default = schema
+            .field_by_id(*id)
+            .and_then(|f| f.initial_default.as_ref());
+        if default.is_some() {
+            return Err(QueryError::new(
+                QueryErrorKind::FeatureNotSupported,
+                format!(
+                    "the column {name} has a default value of Iceberg's format 3, which can't be read yet"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The field's id, if it has one.

@@ -2,10 +2,12 @@
 //! Exact only where a bound is the value itself: fixed-width types. A text's bound may be cut, a
 //! float's leaves out NaN.
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::Schema;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ScalarValue, Statistics};
-use iceberg::spec::{DataFile, PrimitiveType, Schema as IcebergSchema, Type};
+use iceberg::spec::{
+    DataFile, PartitionSpec, PrimitiveType, Schema as IcebergSchema, Transform, Type,
+};
 
 use super::schema::field_id;
 use super::value::Value;
@@ -28,8 +30,11 @@ pub(super) fn of_file(file: &DataFile, schema: &Schema, iceberg: &IcebergSchema)
             column.null_count = Precision::Exact(count(*nulls));
         }
         let bound = |datum: Option<&iceberg::spec::Datum>| {
-            let value = Value::from_datum(datum?, kind)?;
-            to_scalar(&value, field.data_type())
+            // Not of floats: NaN is in no bound, yet it is the greatest of values for MAX.
+            match Value::from_datum(datum?, kind)? {
+                Value::Float(_) | Value::Bytes(_) => None,
+                value => value.to_scalar(field.data_type()),
+            }
         };
         let precision: fn(ScalarValue) -> Precision<ScalarValue> = if is_exact(kind) {
             Precision::Exact
@@ -64,22 +69,41 @@ fn is_exact(kind: &PrimitiveType) -> bool {
     )
 }
 
-/// The value in the column's Arrow type. Floats are left out: NaN is in no bound, yet it is the
-/// greatest of values for MAX.
-fn to_scalar(value: &Value, kind: &DataType) -> Option<ScalarValue> {
-    Some(match (value, kind) {
-        (Value::Bool(v), DataType::Boolean) => ScalarValue::Boolean(Some(*v)),
-        (Value::Int(v), DataType::Int32) => ScalarValue::Int32(Some(i32::try_from(*v).ok()?)),
-        (Value::Int(v), DataType::Int64) => ScalarValue::Int64(Some(*v)),
-        (Value::Int(v), DataType::Date32) => ScalarValue::Date32(Some(i32::try_from(*v).ok()?)),
-        (Value::Int(v), DataType::Time64(_)) => ScalarValue::Time64Microsecond(Some(*v)),
-        (Value::Int(v), DataType::Timestamp(_, zone)) => {
-            ScalarValue::TimestampMicrosecond(Some(*v), zone.clone())
+/// The value that each row of a file has in a column which is not in the file: its partition has
+/// it. Another engine's `add_files` brings such files in, whose columns were in the names of their
+/// directories. DataFusion takes a column whose least and greatest value are the same for that value.
+pub(super) fn add_partition_values(
+    statistics: &mut Statistics,
+    file: &DataFile,
+    spec: &PartitionSpec,
+    schema: &Schema,
+    iceberg: &IcebergSchema,
+) {
+    for (part, literal) in spec.fields().iter().zip(file.partition().iter()) {
+        let id = part.source_id;
+        let is_there = file.column_sizes().contains_key(&id)
+            || file.value_counts().contains_key(&id)
+            || file.null_value_counts().contains_key(&id);
+        if is_there || part.transform != Transform::Identity {
+            continue;
         }
-        (Value::Decimal(v), DataType::Decimal128(precision, scale)) => {
-            ScalarValue::Decimal128(Some(*v), *precision, *scale)
+        let place = schema.fields().iter().position(|f| field_id(f) == Some(id));
+        let kind = iceberg.field_by_id(id).map(|f| f.field_type.as_ref());
+        let (Some(place), Some(Type::Primitive(kind))) = (place, kind) else {
+            continue;
+        };
+        let column = &mut statistics.column_statistics[place];
+        let Some(literal) = literal.and_then(|literal| literal.as_primitive_literal()) else {
+            statistics.num_rows = Precision::Exact(count(file.record_count()));
+            column.null_count = statistics.num_rows;
+            continue;
+        };
+        let value = Value::from_literal(&literal, kind);
+        let data_type = schema.field(place).data_type();
+        if let Some(value) = value.and_then(|value| value.to_scalar(data_type)) {
+            column.null_count = Precision::Exact(0);
+            column.min_value = Precision::Exact(value.clone());
+            column.max_value = Precision::Exact(value);
         }
-        (Value::Text(v), DataType::Utf8View) => ScalarValue::Utf8View(Some(v.clone())),
-        _ => return None,
-    })
+    }
 }

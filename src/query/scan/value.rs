@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use iceberg::spec::{Datum, PrimitiveLiteral, PrimitiveType};
 
@@ -95,6 +96,32 @@ impl Value {
             (P::String, L::String(v)) => Self::Text(v.clone()),
             (P::Binary | P::Fixed(_), L::Binary(v)) => Self::Bytes(v.clone()),
             (P::Uuid, L::UInt128(v)) => Self::Bytes(v.to_be_bytes().to_vec()),
+            _ => return None,
+        })
+    }
+
+    /// The value in the column's Arrow type.
+    pub(super) fn to_scalar(&self, kind: &DataType) -> Option<ScalarValue> {
+        Some(match (self, kind) {
+            (Self::Bool(v), DataType::Boolean) => ScalarValue::Boolean(Some(*v)),
+            (Self::Int(v), DataType::Int32) => ScalarValue::Int32(Some(i32::try_from(*v).ok()?)),
+            (Self::Int(v), DataType::Int64) => ScalarValue::Int64(Some(*v)),
+            (Self::Int(v), DataType::Date32) => ScalarValue::Date32(Some(i32::try_from(*v).ok()?)),
+            (Self::Int(v), DataType::Time64(_)) => ScalarValue::Time64Microsecond(Some(*v)),
+            (Self::Int(v), DataType::Timestamp(_, zone)) => {
+                ScalarValue::TimestampMicrosecond(Some(*v), zone.clone())
+            }
+            // What was a float came through a double unchanged.
+            (Self::Float(v), DataType::Float32) => ScalarValue::Float32(Some(*v as f32)),
+            (Self::Float(v), DataType::Float64) => ScalarValue::Float64(Some(*v)),
+            (Self::Decimal(v), DataType::Decimal128(precision, scale)) => {
+                ScalarValue::Decimal128(Some(*v), *precision, *scale)
+            }
+            (Self::Text(v), DataType::Utf8View) => ScalarValue::Utf8View(Some(v.clone())),
+            (Self::Bytes(v), DataType::BinaryView) => ScalarValue::BinaryView(Some(v.clone())),
+            (Self::Bytes(v), DataType::FixedSizeBinary(width)) => {
+                ScalarValue::FixedSizeBinary(*width, Some(v.clone()))
+            }
             _ => return None,
         })
     }

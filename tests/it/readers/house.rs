@@ -4,7 +4,7 @@ use frazil::Lakehouse;
 use frazil::config::{CatalogConfig, Config};
 use frazil::domain::TableName;
 use frazil::lake::Table;
-use frazil::lake::commit::{Commit, FileChange, NewTable, TableChange};
+use frazil::lake::commit::{Commit, CommitError, FileChange, NewTable, TableChange};
 use frazil::lake::writer::TableWriter;
 use frazil::runtime::open_lake;
 use iceberg::spec::DataFile;
@@ -17,32 +17,42 @@ pub struct House {
 
 impl House {
     pub async fn new(name: &str, table: NewTable) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("frazil.toml");
-        std::fs::write(&file, "version = 1\n[lake]\nwarehouse = \".\"\n").unwrap();
-        let config = Config::load(&file).unwrap();
-        open_lake(&config).await.unwrap();
-        let house = Self {
-            folder,
-            lakehouse: Lakehouse::open_config(config).await.unwrap(),
-            name: name.parse().unwrap(),
-        };
+        let house = Self::empty(name).await;
         let mut change = house.change(FileChange::Nothing);
         change.create = Some(table);
         house.commit(change).await;
         house
     }
 
+    /// Nothing in it yet; others may make the table.
+    pub async fn empty(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("frazil.toml");
+        std::fs::write(&file, "version = 1\n[lake]\nwarehouse = \".\"\n").unwrap();
+        let config = Config::load(&file).unwrap();
+        open_lake(&config).await.unwrap();
+        Self {
+            folder,
+            lakehouse: Lakehouse::open_config(config).await.unwrap(),
+            name: name.parse().unwrap(),
+        }
+    }
+
     pub fn file(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The catalog in SQLAlchemy's spelling.
-    pub fn uri(&self) -> String {
+    /// The catalog's file.
+    pub fn catalog(&self) -> String {
         let CatalogConfig::Sqlite(file) = &self.lakehouse.config().lake.catalog else {
             panic!("a folder's catalog is an SQLite file")
         };
-        format!("sqlite:///{}", file.display())
+        file.display().to_string()
+    }
+
+    /// The catalog in SQLAlchemy's spelling.
+    pub fn uri(&self) -> String {
+        format!("sqlite:///{}", self.catalog())
     }
 
     pub async fn table(&self) -> Table {
@@ -54,13 +64,17 @@ impl House {
     }
 
     pub async fn commit(&self, change: TableChange) {
+        self.try_commit(change).await.unwrap();
+    }
+
+    pub async fn try_commit(&self, change: TableChange) -> Result<(), CommitError> {
         let lake = self.lakehouse.lake();
         let commit = Commit {
             id: lake.entropy.uuid(),
             changes: vec![change],
             guards: Vec::new(),
         };
-        lake.commit(&commit).await.unwrap();
+        lake.commit(&commit).await.map(|_| ())
     }
 
     /// Files of these rows, each row in a row group of its own.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Int32Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema};
 use arrow::record_batch::RecordBatch;
-use iceberg::spec::{DataContentType, DataFile, NestedField, PrimitiveType, Schema, Type};
+use iceberg::spec::{DataContentType, DataFile, Literal, NestedField, PrimitiveType, Schema, Type};
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 
 use super::fixture::Fixture;
@@ -29,7 +29,16 @@ fn with_id(name: &str, kind: DataType, id: i32) -> Field {
         .with_metadata([(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string())].into())
 }
 
-async fn delete_positions(fixture: &Fixture, path: &str, positions: Vec<i64>) -> i64 {
+pub(super) async fn delete_positions(fixture: &Fixture, path: &str, positions: Vec<i64>) -> i64 {
+    delete_positions_of(fixture, path, positions, &[]).await
+}
+
+pub(super) async fn delete_positions_of(
+    fixture: &Fixture,
+    path: &str,
+    positions: Vec<i64>,
+    partition: &[Option<Literal>],
+) -> i64 {
     // The ids of position deletes are fixed by Iceberg's spec.
     let arrow = Arc::new(ArrowSchema::new(vec![
         with_id("file_path", DataType::Utf8, 2_147_483_546),
@@ -57,14 +66,14 @@ async fn delete_positions(fixture: &Fixture, path: &str, positions: Vec<i64>) ->
             Arc::new(schema),
             batch,
             DataContentType::PositionDeletes,
-            &[],
+            partition,
             None,
         )
         .await;
     fixture.append(vec![file]).await
 }
 
-async fn delete_ids(fixture: &Fixture, ids: Vec<i32>) -> i64 {
+pub(super) async fn delete_ids(fixture: &Fixture, ids: Vec<i32>) -> i64 {
     let arrow = Arc::new(ArrowSchema::new(vec![with_id("id", DataType::Int32, 1)]));
     let batch = RecordBatch::try_new(arrow, vec![Arc::new(Int32Array::from(ids))]).expect("fits");
     let schema = Schema::builder()

@@ -8,12 +8,12 @@ use super::fixture::{Fixture, batch, without_ids};
 use super::{files_read, schema};
 use crate::query::tests::lines;
 
-const OLD: &str = r#"{"id":1,"at":"2026-01-01T00:00:00Z","note":"old","properties":{"category":"apple","amount":"1.50","pages":7}}"#;
+pub(super) const OLD: &str = r#"{"id":1,"at":"2026-01-01T00:00:00Z","note":"old","properties":{"category":"apple","amount":"1.50","pages":7}}"#;
 const NEW: &str = r#"{"remark":"new","id":3000000000,"properties":{"device":"phone","kind":"pear","pages":8000000000}}"#;
 
 /// `id` widened, `note` renamed and moved to the front, `at` dropped, `extra` added; inside
 /// `properties`: `category` renamed, `pages` widened, `amount` dropped, `device` added.
-fn evolved() -> Schema {
+pub(super) fn evolved() -> Schema {
     let primitive = |p| Type::Primitive(p);
     let properties = Type::Struct(StructType::new(vec![
         NestedField::optional(9, "device", primitive(PrimitiveType::String)).into(),

@@ -3,6 +3,8 @@
 mod deletes;
 mod evolution;
 mod fixture;
+mod merge_on_read;
+mod partition_values;
 mod pruning;
 mod travel;
 

@@ -1,8 +1,8 @@
 //! Files that can't hold a row of the answer are not read, and no row is lost.
 
-use iceberg::spec::{Literal, Transform};
+use iceberg::spec::{Literal, NestedField, PrimitiveType, Schema, Transform, Type};
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, batch};
 use super::{files_read, schema};
 use crate::query::tests::{lines, shown};
 
@@ -267,4 +267,54 @@ async fn bare_names_are_found_along_the_search_path() {
         .await,
         ["id", "at", "note", "properties"]
     );
+}
+
+/// A file's footer tells of no NaN, and neither do bounds.
+#[tokio::test]
+async fn nan_is_found_among_other_numbers() {
+    let optional = |id, name, kind| NestedField::optional(id, name, Type::Primitive(kind)).into();
+    let schema = Schema::builder()
+        .with_fields(vec![
+            optional(1, "id", PrimitiveType::Int),
+            optional(2, "score", PrimitiveType::Double),
+            optional(3, "rate", PrimitiveType::Float),
+        ])
+        .build()
+        .expect("valid");
+    let fixture = Fixture::new(schema, &[]).await;
+    for rows in [
+        r#"{"id":1,"score":1.5,"rate":1.5} {"id":2,"score":"NaN","rate":"NaN"} {"id":3}"#,
+        r#"{"id":4,"score":7.0,"rate":7.0} {"id":5,"score":"-inf","rate":"-inf"}"#,
+    ] {
+        let file = fixture.file(rows, &[]).await;
+        fixture.append(vec![file]).await;
+    }
+    // And one of a writer that counts no NaN.
+    let rows = r#"{"id":6,"score":0.5,"rate":0.5} {"id":7,"score":"NaN","rate":"NaN"}"#;
+    let file = fixture
+        .foreign_file(batch(fixture.arrow_schema().await, rows))
+        .await;
+    fixture.append(vec![file]).await;
+    for column in ["score", "rate"] {
+        for (condition, ids) in [
+            ("= 'NaN'", vec!["2", "7"]),
+            (">= 'NaN'", vec!["2", "7"]),
+            ("> 7", vec!["2", "7"]),
+            (">= 7", vec!["2", "4", "7"]),
+            ("> 'inf'", vec!["2", "7"]),
+            ("< 'NaN'", vec!["1", "4", "5", "6"]),
+            ("<> 0.5", vec!["1", "2", "4", "5", "7"]),
+            ("IN ('NaN', 0.5)", vec!["2", "6", "7"]),
+            ("BETWEEN 7 AND 'NaN'", vec!["2", "4", "7"]),
+        ] {
+            let query =
+                format!("SELECT id FROM shop.events WHERE {column} {condition} ORDER BY id");
+            assert_eq!(lines(&fixture.session, &query).await, ids, "{query}");
+        }
+        let top = format!(
+            "SELECT id FROM (SELECT id, {column} FROM shop.events WHERE {column} IS NOT NULL \
+             ORDER BY {column} DESC LIMIT 2) AS top ORDER BY id"
+        );
+        assert_eq!(lines(&fixture.session, &top).await, ["2", "7"], "{top}");
+    }
 }
