@@ -1,10 +1,12 @@
 //! The query engine: DataFusion over the lake's tables, with limits, and nothing but the lake.
+//! What statements write goes through `write`.
 //! Whatever reads or writes files, the network or the environment from SQL is refused here, so
 //! that every way in (wire, `frazil sql`, the library) is refused alike.
 
 mod balance;
 mod bounded;
 mod catalog;
+mod declared;
 mod dialect;
 mod doubles;
 mod engine;
@@ -22,6 +24,7 @@ mod literals;
 mod log;
 mod memory;
 mod metadata_tables;
+pub mod names;
 mod numbers;
 pub mod output;
 mod pin;
@@ -39,6 +42,7 @@ mod system;
 pub mod time_text;
 mod travel;
 mod window;
+pub mod write;
 mod zeros;
 mod zone;
 

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::functions::core::getfield::GetFieldFunc;
@@ -50,16 +50,31 @@ fn collect_names(field: &MappedField, names: &mut HashMap<i32, Vec<String>>) {
     }
 }
 
+impl FieldIdAdapterFactory {
+    fn finder(&self, physical: &Schema) -> Finder {
+        Finder {
+            has_ids: physical.fields().iter().any(|f| field_id(f).is_some()),
+            names: Arc::clone(&self.names),
+        }
+    }
+
+    /// Places of a file's columns that are needed for these of the table.
+    pub(super) fn roots(&self, wanted: &Schema, file: &Schema) -> Vec<usize> {
+        let finder = self.finder(file);
+        let wanted = wanted.fields().iter();
+        wanted
+            .filter_map(|field| finder.find(field, file.fields()))
+            .collect()
+    }
+}
+
 impl PhysicalExprAdapterFactory for FieldIdAdapterFactory {
     fn create(
         &self,
         logical: SchemaRef,
         physical: SchemaRef,
     ) -> Result<Arc<dyn PhysicalExprAdapter>> {
-        let finder = Finder {
-            has_ids: physical.fields().iter().any(|f| field_id(f).is_some()),
-            names: Arc::clone(&self.names),
-        };
+        let finder = self.finder(&physical);
         Ok(Arc::new(FieldIdAdapter {
             logical,
             physical,
