@@ -192,11 +192,7 @@ pub(super) struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn new(
-        pins: &'a HashMap<TableName, Pin>,
-        held: Option<Held>,
-        own: &'a Own,
-    ) -> Self {
+    pub(super) fn new(pins: &'a HashMap<TableName, Pin>, held: Option<Held>, own: &'a Own) -> Self {
         Self {
             pins,
             own,

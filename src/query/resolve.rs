@@ -22,8 +22,8 @@ use datafusion::sql::sqlparser::ast;
 
 use super::catalog::{CATALOG_NAME, LakeCatalog, Loader, Tables};
 use super::travel::TimeTravel;
-use super::zone::Types;
 use super::write::TEMPORARY;
+use super::zone::Types;
 use super::{QueryError, QueryErrorKind};
 
 /// Where Postgres looks before the search path.

@@ -200,8 +200,7 @@ impl Session {
         let pins = lock(&self.pins).clone();
         let held = lock(&self.held).clone();
         let tables = Tables::new(&pins, held, &own);
-        let plan =
-            resolve::plan(&state, &self.catalog, statement, &search_path, tables).await?;
+        let plan = resolve::plan(&state, &self.catalog, statement, &search_path, tables).await?;
         refuse::plan(&plan)?;
         Ok(plan)
     }

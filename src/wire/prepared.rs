@@ -14,12 +14,12 @@ use pgwire::messages::data::{FieldDescription, RowDescription};
 
 use super::connection::Limits;
 use super::encode::{self, Format};
-use crate::query::names;
 use super::params;
 use super::session::{Session, lock};
 use super::sqlstate::{Result, WireError};
 use super::transaction;
 use super::utility;
+use crate::query::names;
 use crate::query::statement::{self, Statement};
 use crate::query::write;
 

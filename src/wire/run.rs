@@ -7,13 +7,13 @@ use datafusion::sql::sqlparser::ast;
 
 use super::connection::Limits;
 use super::copy::CopyWriter;
-use super::write::CopyingIn;
 use super::prepared::{Columns, Prepared};
 use super::rows::{Rows, Source};
 use super::session::Session;
 use super::sqlstate::{Result, WireError};
 use super::transaction;
 use super::utility;
+use super::write::CopyingIn;
 use crate::query::statement::Statement;
 use crate::query::write;
 
@@ -31,7 +31,7 @@ pub(super) enum Started {
         count: FetchCount,
     },
     Copy(Copying),
-    CopyIn(CopyingIn),
+    CopyIn(Box<CopyingIn>),
 }
 
 pub(super) struct Copying {

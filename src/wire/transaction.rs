@@ -135,12 +135,7 @@ impl Transaction {
         }
     }
 
-    pub fn savepoint(
-        &mut self,
-        name: &str,
-        settings: &Settings,
-        writes: Savepoint,
-    ) -> Result<()> {
+    pub fn savepoint(&mut self, name: &str, settings: &Settings, writes: Savepoint) -> Result<()> {
         self.need_block("SAVEPOINT")?;
         if self.savepoints.len() >= MAX_SAVEPOINTS {
             return Err(WireError::new(

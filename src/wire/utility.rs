@@ -20,8 +20,8 @@ use super::run::{Started, Tag};
 use super::session::{Session, lock};
 use super::sqlstate::{Result, WireError};
 use super::transaction::Ended;
-use crate::query::{RowStream, write};
 use crate::query::statement::Statement;
+use crate::query::{RowStream, write};
 
 /// Spells statements that the parser lacks as ones it has: ABORT, TABLE, MOVE as a marked FETCH.
 /// Only where such a statement stands alone.

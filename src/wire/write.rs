@@ -64,7 +64,7 @@ impl Session<'_> {
         } = sql
         {
             let copying = self.start_copy_in(sql, options, legacy_options).await?;
-            return Ok(Started::CopyIn(copying));
+            return Ok(Started::CopyIn(Box::new(copying)));
         }
         let sql = Box::pin(self.rewrite(sql)).await?;
         let query = &self.query;
@@ -167,12 +167,12 @@ impl Session<'_> {
     }
 
     /// Takes a COPY's data from the client, to its end. The command tag.
-    pub async fn copy_in(&mut self, copying: CopyingIn, limits: &Limits) -> Result<String> {
+    pub async fn copy_in(&mut self, copying: Box<CopyingIn>, limits: &Limits) -> Result<String> {
         let CopyingIn {
             statement,
             mut reader,
             columns,
-        } = copying;
+        } = *copying;
         let code = reader.format().code();
         self.connection
             .send(Backend::CopyInResponse(CopyInResponse::new(
@@ -245,7 +245,12 @@ async fn feed(
                 let message = "unexpected message type during COPY from stdin";
                 return Err(WireError::fatal("08P01", message));
             }
-            Err(_) => return Err(WireError::fatal("08006", "the client went away during COPY")),
+            Err(_) => {
+                return Err(WireError::fatal(
+                    "08006",
+                    "the client went away during COPY",
+                ));
+            }
         };
         match batches {
             Ok(batches) => {

@@ -265,7 +265,11 @@ async fn rows_of(
         if wanted.fields().is_empty() {
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             let wanted = Arc::clone(&wanted);
-            return Ok(RecordBatch::try_new_with_options(wanted, Vec::new(), &options)?);
+            return Ok(RecordBatch::try_new_with_options(
+                wanted,
+                Vec::new(),
+                &options,
+            )?);
         }
         if adapter.is_none() {
             adapter = Some(adapters.make_adapter(&batch.schema())?);

@@ -67,7 +67,11 @@ impl Writer<'_> {
                 old_column_name,
                 new_column_name,
             } => {
-                rename_column(&mut target, &folded(old_column_name), folded(new_column_name))?;
+                rename_column(
+                    &mut target,
+                    &folded(old_column_name),
+                    folded(new_column_name),
+                )?;
                 Ok(target)
             }
             Operation::AlterColumn { column_name, op } => {
@@ -82,7 +86,9 @@ impl Writer<'_> {
                 drop_constraint(&mut target, &folded(name), *if_exists)?;
                 Ok(target)
             }
-            other => Err(unsupported(format!("ALTER TABLE … {other} is not supported"))),
+            other => Err(unsupported(format!(
+                "ALTER TABLE … {other} is not supported"
+            ))),
         }
     }
 
@@ -92,7 +98,10 @@ impl Writer<'_> {
         let new = TableName::new(namespace, &table);
         let new = new.map_err(|error| refuse("42602", error.to_string()))?;
         if self.exists(&new).await? {
-            return Err(refuse("42P07", format!("relation \"{table}\" already exists")));
+            return Err(refuse(
+                "42P07",
+                format!("relation \"{table}\" already exists"),
+            ));
         }
         let lake = self.session.engine().lake();
         let metadata = target.draft.table.metadata();
@@ -151,8 +160,10 @@ impl Writer<'_> {
                 ColumnOption::NotNull => required = true,
                 ColumnOption::Default(value) => default = Some(value.clone()),
                 other => {
-                    return Err(unsupported(format!("ADD COLUMN … {other} is not supported"))
-                        .with_hint("Add the column, then the constraint."));
+                    return Err(
+                        unsupported(format!("ADD COLUMN … {other} is not supported"))
+                            .with_hint("Add the column, then the constraint."),
+                    );
                 }
             }
         }
@@ -189,10 +200,14 @@ impl Writer<'_> {
             };
             items.push(item(value, &format!("n{at}")));
         }
-        let mut finding = self.find(target, alias, items, &[], None, Own::new()).await?;
+        let mut finding = self
+            .find(target, alias, items, &[], None, Own::new())
+            .await?;
         let found = self.execute(finding.plan.clone()).await?;
         let Finding { target, table, .. } = &mut finding;
-        let changed = self.change(target, table, found, Twice::Skip, false).await?;
+        let changed = self
+            .change(target, table, found, Twice::Skip, false)
+            .await?;
         target.draft.overlay.added.extend(changed.new);
         Ok(finding.target)
     }
@@ -205,7 +220,10 @@ impl Writer<'_> {
             Column::DropNotNull => {
                 let primary = |key: &Key| key.primary && key.columns.contains(&id);
                 if target.declared.keys.iter().any(primary) {
-                    return Err(refuse("42P16", format!("column \"{name}\" is in a primary key")));
+                    return Err(refuse(
+                        "42P16",
+                        format!("column \"{name}\" is in a primary key"),
+                    ));
                 }
                 let schema = with_field(&target, at, |field| field.required = false)?;
                 target.draft.set_schema(schema)?;
@@ -225,7 +243,9 @@ impl Writer<'_> {
                 ..
             } => widen(&mut target, at, &ColumnType::of(data_type)?)?,
             other => {
-                return Err(unsupported(format!("ALTER COLUMN … {other} is not supported")));
+                return Err(unsupported(format!(
+                    "ALTER COLUMN … {other} is not supported"
+                )));
             }
         }
         Ok(target)
@@ -315,7 +335,12 @@ fn fields_schema(target: &Target, fields: Vec<NestedFieldRef>) -> Result<Schema>
     let declared: BTreeSet<i32> = keys.flat_map(|key| key.columns.iter().copied()).collect();
     let present = |id: &i32| fields.iter().any(|field| field.id == *id);
     let of_schema = target.schema().identifier_field_ids().filter(present);
-    let identifiers = declared.iter().copied().filter(present).chain(of_schema).collect();
+    let identifiers = declared
+        .iter()
+        .copied()
+        .filter(present)
+        .chain(of_schema)
+        .collect();
     schema_of(fields, identifiers)
 }
 
@@ -338,7 +363,12 @@ fn drop_column(target: &mut Target, name: &str, if_exists: bool) -> Result<()> {
     };
     let mut fields = target.fields().to_vec();
     let field = fields.remove(at);
-    let spec = target.draft.table.metadata().default_partition_spec().clone();
+    let spec = target
+        .draft
+        .table
+        .metadata()
+        .default_partition_spec()
+        .clone();
     if spec.fields().iter().any(|part| part.source_id == field.id) {
         let message = format!("column \"{name}\" can't be dropped: the table is partitioned by it");
         return Err(unsupported(message));
@@ -347,6 +377,8 @@ fn drop_column(target: &mut Target, name: &str, if_exists: bool) -> Result<()> {
         return Err(unsupported("an Iceberg table needs at least one column"));
     }
     target.declared.forget(field.id);
+    let checks = &mut target.declared.checks;
+    checks.retain(|check| !mentions(check, name));
     let schema = fields_schema(target, fields)?;
     target.draft.set_schema(schema)?;
     let declared = target.declared.clone();
@@ -360,12 +392,26 @@ fn rename_column(target: &mut Target, name: &str, new: String) -> Result<()> {
         let message = format!("column \"{new}\" of relation \"{relation}\" already exists");
         return Err(refuse("42701", message));
     }
-    if !target.declared.checks.is_empty() {
-        return Err(unsupported("columns of a table with CHECK constraints can't be renamed")
-            .with_hint("Drop the constraints, rename, and add them again."));
+    if target
+        .declared
+        .checks
+        .iter()
+        .any(|check| mentions(check, name))
+    {
+        return Err(unsupported(format!(
+            "column \"{name}\" can't be renamed: a CHECK constraint names it"
+        ))
+        .with_hint("Drop the constraint, rename, and add it again."));
     }
     let schema = with_field(target, at, |field| field.name = new)?;
     target.draft.set_schema(schema)
+}
+
+/// Whether a condition names a column, or seems to: its text is all that is kept.
+fn mentions(check: &Check, column: &str) -> bool {
+    let inside = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let mut words = check.expression.split(|c: char| !inside(c));
+    words.any(|word| word.eq_ignore_ascii_case(column))
 }
 
 fn drop_constraint(target: &mut Target, name: &str, if_exists: bool) -> Result<()> {
@@ -412,7 +458,7 @@ fn widen(target: &mut Target, at: usize, to: &ColumnType) -> Result<()> {
     }
     let kind = new.clone();
     let schema = with_field(target, at, |field| {
-        field.field_type = Box::new(Type::Primitive(kind));
+        *field.field_type = Type::Primitive(kind);
     })?;
     target.draft.set_schema(schema)?;
     target.declared.columns.entry(field.id).or_default().kind = to.declared.clone();

@@ -93,7 +93,9 @@ impl Pass {
         }
         self.updated += stay.iter().filter(|stays| **stays).count() as u64;
         self.deleted += go.iter().filter(|goes| **goes).count() as u64;
-        self.new.write(&filtered(batch, stay)?, FIRST_COLUMN).await?;
+        self.new
+            .write(&filtered(batch, stay)?, FIRST_COLUMN)
+            .await?;
         if let Some(gone) = &mut self.gone {
             gone.write(&filtered(batch, go)?, FIRST_COLUMN).await?;
         }
@@ -158,7 +160,9 @@ impl Writer<'_> {
     ) -> Result<Changed> {
         let lake = self.session.engine().lake();
         let scratch = keep_gone.then(|| self.scratch(target)).transpose()?;
-        let gone = scratch.as_ref().map(|scratch| Sink::new(lake, scratch, &[]));
+        let gone = scratch
+            .as_ref()
+            .map(|scratch| Sink::new(lake, scratch, &[]));
         let mut pass = Pass {
             table: table.clone(),
             hits: Hits::default(),
@@ -181,7 +185,13 @@ impl Writer<'_> {
                 None => Vec::new(),
             };
             let counts = (pass.updated, pass.deleted);
-            Ok((files, writer.finish().await?, pass.new.finish().await?, gone, counts))
+            Ok((
+                files,
+                writer.finish().await?,
+                pass.new.finish().await?,
+                gone,
+                counts,
+            ))
         };
         let (files, kept, new, gone, (updated, deleted)) = self.on_engine(work).await?;
         self.note_files(&target.draft, &kept)?;

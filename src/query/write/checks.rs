@@ -33,7 +33,11 @@ impl Writer<'_> {
                 quoted(relation),
                 check.expression
             );
-            if self.first_row(&sql, self.work("new", rows.clone())?).await?.is_some() {
+            if self
+                .first_row(&sql, self.work("new", rows.clone())?)
+                .await?
+                .is_some()
+            {
                 let name = &check.name;
                 let message = format!(
                     "new row for relation \"{relation}\" violates check constraint \"{name}\""
@@ -53,11 +57,16 @@ impl Writer<'_> {
         let mut own = self.work("new", rows.clone())?;
         own.extend(self.work("old", old)?);
         let texts = |of: &str| {
-            let texts = names.iter().map(|name| format!("CAST({of}.{} AS TEXT)", quoted(name)));
+            let texts = names
+                .iter()
+                .map(|name| format!("CAST({of}.{} AS TEXT)", quoted(name)));
             texts.collect::<Vec<_>>().join(", ")
         };
         let columns: Vec<String> = names.iter().map(|name| quoted(name)).collect();
-        let known: Vec<String> = columns.iter().map(|c| format!("n.{c} IS NOT NULL")).collect();
+        let known: Vec<String> = columns
+            .iter()
+            .map(|c| format!("n.{c} IS NOT NULL"))
+            .collect();
         let same: Vec<String> = columns.iter().map(|c| format!("n.{c} = o.{c}")).collect();
         let grouped: Vec<String> = columns.iter().map(|c| format!("n.{c}")).collect();
         let within = format!(
@@ -92,13 +101,23 @@ impl Writer<'_> {
             let texts = texts.as_string::<i32>();
             Ok(texts.iter().next().flatten().unwrap_or("null").to_owned())
         };
-        batch.columns().iter().map(text).collect::<Result<_>>().map(Some)
+        batch
+            .columns()
+            .iter()
+            .map(text)
+            .collect::<Result<_>>()
+            .map(Some)
     }
 }
 
 /// The names of a key's columns.
 pub(super) fn key_columns(target: &Target, key: &Key) -> Vec<String> {
-    let name = |id: &i32| target.schema().field_by_id(*id).map(|field| field.name.clone());
+    let name = |id: &i32| {
+        target
+            .schema()
+            .field_by_id(*id)
+            .map(|field| field.name.clone())
+    };
     key.columns.iter().filter_map(name).collect()
 }
 
@@ -108,7 +127,10 @@ fn duplicate(key: &Key, names: &[String], values: &[String]) -> QueryError {
         detail: Some(format!("Key ({names})=({values}) already exists.")),
         ..refuse(
             "23505",
-            format!("duplicate key value violates unique constraint \"{}\"", key.name),
+            format!(
+                "duplicate key value violates unique constraint \"{}\"",
+                key.name
+            ),
         )
     }
 }

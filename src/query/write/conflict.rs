@@ -58,7 +58,9 @@ impl Writer<'_> {
         let found = self.execute(finding.plan.clone()).await?;
         let fresh = self.insert_plan(&finding.target, missing).await?;
         let Finding { target, table, .. } = &mut finding;
-        let changed = self.change(target, table, found, Twice::Skip, false).await?;
+        let changed = self
+            .change(target, table, found, Twice::Skip, false)
+            .await?;
         let mut target = finding.target;
         let mut files = changed.new;
         files.extend(fresh);
@@ -228,7 +230,9 @@ fn meant_keys(target: &Target, conflict: &OnConflict) -> Result<Vec<Key>> {
                 let table = target.name.name();
                 format!("constraint \"{name}\" for table \"{table}\" does not exist")
             };
-            found.map(|key| vec![key]).ok_or_else(|| refuse("42704", message()))
+            found
+                .map(|key| vec![key])
+                .ok_or_else(|| refuse("42704", message()))
         }
         Some(ConflictTarget::Columns(columns)) => {
             let mut ids = Vec::with_capacity(columns.len());

@@ -19,9 +19,9 @@ use super::insert::{named_columns, note_sequences};
 use super::sink::Sink;
 use super::target::Target;
 use super::{Result, WORK, Writer, Written, parse, refuse, types, unsupported};
+use crate::query::QueryError;
 use crate::query::declared::Kind;
 use crate::query::session::{Session, lock};
-use crate::query::QueryError;
 
 /// A column that COPY fills.
 #[derive(Clone, Debug)]
@@ -69,8 +69,12 @@ impl Session {
         }
         let text = format!("SELECT {} FROM {WORK}.rows", columns.join(", "));
         let table = once(schema, rows)?;
-        let plan = writer.plan(&parse(&text)?, writer.work("rows", table)?).await?;
-        let rows = writer.complete(Some(plan), &places, &slots, defaults).await?;
+        let plan = writer
+            .plan(&parse(&text)?, writer.work("rows", table)?)
+            .await?;
+        let rows = writer
+            .complete(Some(plan), &places, &slots, defaults)
+            .await?;
         let sink = Sink::new(self.engine().lake(), &target, &rows.sequences)?;
         let stream = writer.execute(rows.plan.clone()).await?;
         let (files, count) = writer.fill(stream, sink, &target.draft).await?;
@@ -116,14 +120,20 @@ fn sql_type(slot: &Slot) -> Result<String> {
         Some(Kind::Json) => Ok("json".to_owned()),
         Some(Kind::Jsonb) => Ok("jsonb".to_owned()),
         _ => types::sql_name(&slot.kind).ok_or_else(|| {
-            unsupported(format!("COPY can't fill column \"{}\": its type has no text", slot.name))
+            unsupported(format!(
+                "COPY can't fill column \"{}\": its type has no text",
+                slot.name
+            ))
         }),
     }
 }
 
 /// A table that can be read once: what the client sends.
 fn once(schema: SchemaRef, rows: CopyRows) -> Result<StreamingTable> {
-    let nullable = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true));
+    let nullable = schema
+        .fields()
+        .iter()
+        .map(|f| f.as_ref().clone().with_nullable(true));
     let schema: SchemaRef = Arc::new(Schema::new(nullable.collect::<Vec<Field>>()));
     let source = Once {
         schema: Arc::clone(&schema),

@@ -27,7 +27,12 @@ use crate::query::postgres::types::mark_of;
 use crate::query::session::lock;
 
 /// Storage parameters of Postgres that mean nothing here.
-const IGNORED_OPTIONS: [&str; 4] = ["fillfactor", "autovacuum_enabled", "oids", "parallel_workers"];
+const IGNORED_OPTIONS: [&str; 4] = [
+    "fillfactor",
+    "autovacuum_enabled",
+    "oids",
+    "parallel_workers",
+];
 const PARTITIONING: &str = "partitioning";
 
 /// Columns and constraints as they were written, on their way to a schema.
@@ -44,7 +49,11 @@ impl Writer<'_> {
     pub(super) async fn create_table(&self, create: &ast::CreateTable) -> Result<Written> {
         refuse_odd(create)?;
         let name = self.new_name(&create.name, create.temporary).await?;
-        let tag = if create.query.is_some() { "CREATE TABLE AS" } else { "CREATE TABLE" };
+        let tag = if create.query.is_some() {
+            "CREATE TABLE AS"
+        } else {
+            "CREATE TABLE"
+        };
         if self.exists(&name).await? {
             let message = format!("relation \"{}\" already exists", name.name());
             if create.if_not_exists {
@@ -126,10 +135,16 @@ impl Writer<'_> {
         self.check_access(&format!("schema {schema}"))?;
         let reserved = ["system", "pg_catalog", "information_schema", WORK];
         if reserved.contains(&schema.as_str()) {
-            return Err(refuse("42501", format!("permission denied for schema {schema}")));
+            return Err(refuse(
+                "42501",
+                format!("permission denied for schema {schema}"),
+            ));
         }
         if schema != TEMPORARY && !self.has_schema(&schema).await? {
-            return Err(refuse("3F000", format!("schema \"{schema}\" does not exist")));
+            return Err(refuse(
+                "3F000",
+                format!("schema \"{schema}\" does not exist"),
+            ));
         }
         TableName::new(&schema, &table).map_err(|error| refuse("42602", error.to_string()))
     }
@@ -172,7 +187,11 @@ impl Writer<'_> {
             sort_order: SortOrder::unsorted_order(),
             properties,
         };
-        let warehouse = if temporary { "file:///frazil" } else { &lake.warehouse };
+        let warehouse = if temporary {
+            "file:///frazil"
+        } else {
+            &lake.warehouse
+        };
         let (namespace, table) = (name.namespace(), name.name());
         let id = lake.entropy.uuid().simple();
         let location = format!("{warehouse}/{namespace}/{table}-{id}");
@@ -226,7 +245,13 @@ impl Writer<'_> {
         let staged = lake.stage(&target.name, &new)?;
         let store = target.draft.table.store().clone();
         let (name, metadata) = (target.name.clone(), staged.metadata().clone());
-        let mut draft = Draft::of(Table::new(store, name, metadata, Arc::default(), String::new()));
+        let mut draft = Draft::of(Table::new(
+            store,
+            name,
+            metadata,
+            Arc::default(),
+            String::new(),
+        ));
         draft.temporary = target.draft.temporary;
         Ok(Target {
             name: target.name.clone(),
@@ -275,7 +300,8 @@ impl Shape {
             return Err(refuse("42602", message));
         }
         let id = self.next_id();
-        self.fields.push(Arc::new(NestedField::new(id, name, kind, required)));
+        self.fields
+            .push(Arc::new(NestedField::new(id, name, kind, required)));
         Ok(())
     }
 
@@ -344,7 +370,11 @@ impl Shape {
     fn check(&mut self, name: Option<String>, base: String, expression: &Expr) {
         let taken = |name: &String| self.declared.checks.iter().any(|check| check.name == *name);
         let mut numbered = (1..).map(|number| format!("{base}{number}"));
-        let first = if taken(&base) { numbered.find(|name| !taken(name)) } else { Some(base) };
+        let first = if taken(&base) {
+            numbered.find(|name| !taken(name))
+        } else {
+            Some(base)
+        };
         self.declared.checks.push(Check {
             name: name.or(first).unwrap_or_default(),
             expression: expression.to_string(),
@@ -355,11 +385,13 @@ impl Shape {
         match constraint {
             TableConstraint::PrimaryKey(key) => {
                 let columns = key_columns(&key.columns)?;
-                self.keys.push((key.name.as_ref().map(folded), columns, true));
+                self.keys
+                    .push((key.name.as_ref().map(folded), columns, true));
             }
             TableConstraint::Unique(key) => {
                 let columns = key_columns(&key.columns)?;
-                self.keys.push((key.name.as_ref().map(folded), columns, false));
+                self.keys
+                    .push((key.name.as_ref().map(folded), columns, false));
             }
             TableConstraint::Check(check) => {
                 let base = format!("{}_check", table.name());
@@ -378,9 +410,16 @@ impl Shape {
             return Err(unsupported("an Iceberg table needs at least one column"));
         }
         let mut fields = self.fields.clone();
-        let primary: Vec<_> = self.keys.iter().filter(|(_, _, primary)| *primary).collect();
+        let primary: Vec<_> = self
+            .keys
+            .iter()
+            .filter(|(_, _, primary)| *primary)
+            .collect();
         if primary.len() > 1 {
-            return Err(refuse("42P16", "multiple primary keys for table are not allowed"));
+            return Err(refuse(
+                "42P16",
+                "multiple primary keys for table are not allowed",
+            ));
         }
         let mut identifiers = BTreeSet::new();
         for (_, columns, primary) in &self.keys {
@@ -464,7 +503,10 @@ pub(super) fn schema_of(fields: Vec<NestedFieldRef>, identifiers: BTreeSet<i32>)
 pub(super) fn key_columns(columns: &[ast::IndexColumn]) -> Result<Vec<String>> {
     let name = |column: &ast::IndexColumn| match &column.column.expr {
         Expr::Identifier(name) => Ok(folded(name)),
-        other => Err(refuse("42601", format!("{other} is no column: a key has columns only"))),
+        other => Err(refuse(
+            "42601",
+            format!("{other} is no column: a key has columns only"),
+        )),
     };
     columns.iter().map(name).collect()
 }
@@ -508,7 +550,9 @@ fn options(create: &ast::CreateTable) -> Result<(Vec<String>, BTreeMap<String, S
     };
     for option in given {
         let SqlOption::KeyValue { key, value } = option else {
-            return Err(unsupported(format!("the table option {option} is not supported")));
+            return Err(unsupported(format!(
+                "the table option {option} is not supported"
+            )));
         };
         let text = match value {
             Expr::Value(value) => value.value.clone().into_string(),
@@ -537,9 +581,15 @@ fn partition_parts(parts: &Expr) -> Result<Vec<String>> {
     let text = |part: Expr| {
         let text = part.to_string();
         let word = text.split('(').next().unwrap_or_default().trim();
-        if ["range", "list", "hash"].iter().any(|own| word.eq_ignore_ascii_case(own)) {
-            return Err(unsupported(format!("PARTITION BY {word} is not supported"))
-                .with_hint("Iceberg partitions by transforms: PARTITION BY (day(ts), bucket(8, id))."));
+        if ["range", "list", "hash"]
+            .iter()
+            .any(|own| word.eq_ignore_ascii_case(own))
+        {
+            return Err(
+                unsupported(format!("PARTITION BY {word} is not supported")).with_hint(
+                    "Iceberg partitions by transforms: PARTITION BY (day(ts), bucket(8, id)).",
+                ),
+            );
         }
         Ok(text)
     };
@@ -564,9 +614,12 @@ fn listed(text: &str) -> Vec<String> {
             part.push(character);
         }
     }
-    parts.into_iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+    parts
+        .into_iter()
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -574,7 +627,10 @@ mod tests {
 
     #[test]
     fn parts_are_told_apart_outside_of_parentheses() {
-        assert_eq!(listed("day(ts), bucket(8, id)"), ["day(ts)", "bucket(8, id)"]);
+        assert_eq!(
+            listed("day(ts), bucket(8, id)"),
+            ["day(ts)", "bucket(8, id)"]
+        );
         assert!(listed(" ").is_empty());
     }
 }

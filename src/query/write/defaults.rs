@@ -81,7 +81,9 @@ impl Defaults {
     }
 
     pub fn next(&self, column: &str) -> i64 {
-        self.sequences.get(column).map_or(1, |sequence| sequence.next)
+        self.sequences
+            .get(column)
+            .map_or(1, |sequence| sequence.next)
     }
 
     /// So many values were taken.

@@ -64,6 +64,10 @@ impl Session {
                     described.plans.push(writer.plan(&query, Own::new()).await?);
                 }
             }
+            // Clients whose COPY fails only once it is run lose step with the protocol.
+            Statement::Copy { .. } => {
+                self.copy_columns(statement).await?;
+            }
             _ => {}
         }
         Ok(described)
@@ -87,7 +91,8 @@ impl Writer<'_> {
         }
         let alias = alias_of(insert, &target);
         let items = insert.returning.as_deref();
-        self.describe_returning(&target, &alias, items, described).await
+        self.describe_returning(&target, &alias, items, described)
+            .await
     }
 
     async fn describe_returning(

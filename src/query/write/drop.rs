@@ -67,11 +67,21 @@ impl Writer<'_> {
             SchemaName::Simple(name) | SchemaName::NamedAuthorization(name, _) => shown(name),
             SchemaName::UnnamedAuthorization(user) => folded(user),
         };
-        if name.starts_with("pg_") || ["system", "information_schema", super::WORK].contains(&name.as_str()) {
-            return Err(refuse("42939", format!("unacceptable schema name \"{name}\"")));
+        if name.starts_with("pg_")
+            || ["system", "information_schema", super::WORK].contains(&name.as_str())
+        {
+            return Err(refuse(
+                "42939",
+                format!("unacceptable schema name \"{name}\""),
+            ));
         }
         if TableName::new(&name, "t").is_err() {
-            return Err(refuse("42602", format!("\"{name}\" can't be a schema's name: letters, digits and _, the first no digit, at most 63")));
+            return Err(refuse(
+                "42602",
+                format!(
+                    "\"{name}\" can't be a schema's name: letters, digits and _, the first no digit, at most 63"
+                ),
+            ));
         }
         let written = Written::tag("CREATE SCHEMA");
         if self.has_schema(&name).await? {
@@ -95,7 +105,9 @@ impl Writer<'_> {
         match object {
             CommentObject::Table => {
                 let mut target = self.target(name).await?;
-                target.draft.set_property(COMMENT, text.map(str::to_owned))?;
+                target
+                    .draft
+                    .set_property(COMMENT, text.map(str::to_owned))?;
                 self.put(target);
             }
             CommentObject::Column => {

@@ -68,7 +68,10 @@ impl Writer<'_> {
             return Err(unsupported("this form of INSERT is not supported"));
         }
         if let Some(OnInsert::DuplicateKeyUpdate(_)) = &insert.on {
-            return Err(refuse("42601", "write ON CONFLICT instead of ON DUPLICATE KEY"));
+            return Err(refuse(
+                "42601",
+                "write ON CONFLICT instead of ON DUPLICATE KEY",
+            ));
         }
         self.target(name).await
     }
@@ -94,14 +97,23 @@ impl Writer<'_> {
                 (Some(self.plan(&given, Own::new()).await?), named)
             }
         };
-        let width = source.as_ref().map_or(0, |plan| plan.schema().fields().len());
+        let width = source
+            .as_ref()
+            .map_or(0, |plan| plan.schema().fields().len());
         if width > given.len() {
-            return Err(refuse("42601", "INSERT has more expressions than target columns"));
+            return Err(refuse(
+                "42601",
+                "INSERT has more expressions than target columns",
+            ));
         }
         if explicit && width < given.len() {
-            return Err(refuse("42601", "INSERT has more target columns than expressions"));
+            return Err(refuse(
+                "42601",
+                "INSERT has more target columns than expressions",
+            ));
         }
-        self.complete(source, &given[..width], &slots, defaults).await
+        self.complete(source, &given[..width], &slots, defaults)
+            .await
     }
 
     /// A query's columns put into their places, the others filled in.
@@ -203,7 +215,9 @@ pub(super) fn named_columns(names: &[ast::ObjectName], target: &Target) -> Resul
     let mut places = Vec::with_capacity(names.len());
     for name in names {
         let [part] = name.0.as_slice() else {
-            return Err(unsupported(format!("{name}: only whole columns can be written")));
+            return Err(unsupported(format!(
+                "{name}: only whole columns can be written"
+            )));
         };
         let column = part.as_ident().map(folded).unwrap_or_default();
         let place = target.column(&column)?;

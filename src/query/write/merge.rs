@@ -38,7 +38,10 @@ impl Writer<'_> {
         let Finding { target, table, .. } = &mut finding;
         let changed = self.change(target, table, found, twice, false).await?;
         let mut target = finding.target;
-        let inserted: u64 = fresh.iter().map(iceberg::spec::DataFile::record_count).sum();
+        let inserted: u64 = fresh
+            .iter()
+            .map(iceberg::spec::DataFile::record_count)
+            .sum();
         let mut files = changed.new;
         files.extend(fresh);
         self.check_rows(&mut target, &files).await?;
@@ -71,7 +74,10 @@ impl Writer<'_> {
         let mut items = place_items(&alias, false)?;
         items.pop();
         let goes = |clause: &MergeClause| matches!(clause.action, MergeAction::Delete { .. });
-        let goes: Vec<String> = matched.iter().map(|clause| goes(clause).to_string()).collect();
+        let goes: Vec<String> = matched
+            .iter()
+            .map(|clause| goes(clause).to_string())
+            .collect();
         items.push(item(chosen(&matched, &goes, "false")?, "goes"));
         for (at, field) in target.fields().iter().enumerate() {
             let own = format!("{}.{}", quoted(&alias), quoted(&field.name));
@@ -92,7 +98,14 @@ impl Writer<'_> {
             joins: Vec::new(),
         };
         let finding = self
-            .find(target, alias, items, &[source], Some(&condition), Own::new())
+            .find(
+                target,
+                alias,
+                items,
+                &[source],
+                Some(&condition),
+                Own::new(),
+            )
             .await?;
         Ok(Merging { finding, inserted })
     }
@@ -125,7 +138,9 @@ impl Writer<'_> {
             merge.on
         );
         let table = RowTable::new(target.draft.readable()?).await?;
-        let plan = self.plan(&parse(&text)?, self.work("target", table)?).await?;
+        let plan = self
+            .plan(&parse(&text)?, self.work("target", table)?)
+            .await?;
         assigned(plan, 0, &slots)
     }
 }
@@ -157,7 +172,10 @@ fn chosen(clauses: &[&MergeClause], values: &[String], otherwise: &str) -> Resul
         return expression(otherwise);
     }
     let branches = clauses.iter().zip(values).map(|(clause, value)| {
-        let condition = clause.predicate.as_ref().map_or_else(|| "true".to_owned(), Expr::to_string);
+        let condition = clause
+            .predicate
+            .as_ref()
+            .map_or_else(|| "true".to_owned(), Expr::to_string);
         format!("WHEN {condition} THEN {value}")
     });
     let branches: Vec<String> = branches.collect();
@@ -182,10 +200,16 @@ fn inserted_values(
     };
     let places = named_columns(&insert.columns, target)?;
     if row.content.len() > places.len() {
-        return Err(refuse("42601", "INSERT has more expressions than target columns"));
+        return Err(refuse(
+            "42601",
+            "INSERT has more expressions than target columns",
+        ));
     }
     if !insert.columns.is_empty() && row.content.len() < places.len() {
-        return Err(refuse("42601", "INSERT has more target columns than expressions"));
+        return Err(refuse(
+            "42601",
+            "INSERT has more target columns than expressions",
+        ));
     }
     let mut all = Vec::with_capacity(slots.len());
     for (at, slot) in slots.iter().enumerate() {

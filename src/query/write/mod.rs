@@ -96,7 +96,6 @@ fn unsupported(message: impl Into<String>) -> Error {
 /// The first words of a statement that writes, as Postgres's errors have them; None for others.
 pub fn command(statement: &Statement) -> Option<&'static str> {
     use Statement as S;
-    use ast::ObjectType as O;
     Some(match statement {
         S::Insert(_) => "INSERT",
         S::Update(_) => "UPDATE",
@@ -109,10 +108,10 @@ pub fn command(statement: &Statement) -> Option<&'static str> {
         S::AlterTable(_) => "ALTER TABLE",
         S::Truncate(_) => "TRUNCATE TABLE",
         S::Comment { .. } => "COMMENT",
-        S::Drop { object_type, .. } => match object_type {
-            O::Table => "DROP TABLE",
-            _ => return None,
-        },
+        S::Drop {
+            object_type: ast::ObjectType::Table,
+            ..
+        } => "DROP TABLE",
         S::Copy {
             to: false,
             target: ast::CopyTarget::Stdin,
@@ -205,7 +204,8 @@ impl Writer<'_> {
 
     /// A table for a statement's own plans, under this name in [`WORK`].
     fn work(&self, name: &str, table: impl TableProvider + 'static) -> Result<Own> {
-        let name = TableName::new(WORK, name).map_err(|error| refuse("42602", error.to_string()))?;
+        let name =
+            TableName::new(WORK, name).map_err(|error| refuse("42602", error.to_string()))?;
         let table: Arc<dyn TableProvider> = Arc::new(table);
         Ok(Own::from([(name, Some(table))]))
     }

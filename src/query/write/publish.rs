@@ -37,11 +37,14 @@ impl Session {
         };
         if !changes.is_empty() {
             let now = self.engine().lake().clock.now_ms();
-            let age = Duration::from_millis(now.saturating_sub(since.unwrap_or(now)).unsigned_abs());
+            let age =
+                Duration::from_millis(now.saturating_sub(since.unwrap_or(now)).unsigned_abs());
             let done = if age > LONGEST {
                 Err(refuse(
                     "25P03",
-                    format!("the transaction has written for more than {LONGEST:?} and can't be committed any more"),
+                    format!(
+                        "the transaction has written for more than {LONGEST:?} and can't be committed any more"
+                    ),
                 ))
             } else {
                 self.publish(changes).await

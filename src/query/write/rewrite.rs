@@ -124,15 +124,27 @@ pub(super) fn source(query: &mut Query, slots: &[Slot], defaults: &mut Defaults)
                         defaults.value(&slot.name, caster)?
                     } else {
                         defaults.check_given(&slot.name)?;
-                        caster.typed(value)
+                        // Each number as it is written, not as the column of VALUES has it.
+                        let number = matches!(&value, Expr::Value(v) if matches!(v.value, Value::Number(..)));
+                        if number
+                            && slot.kind == arrow::datatypes::DataType::Utf8
+                            && slot
+                                .declared
+                                .as_ref()
+                                .is_none_or(|kind| !matches!(kind, Kind::Json | Kind::Jsonb))
+                        {
+                            caster.cast(value)
+                        } else {
+                            caster.typed(value)
+                        }
                     };
                 }
             }
         }
         SetExpr::Select(select) => {
             for (item, caster) in select.projection.iter_mut().zip(&casters) {
-                if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } =
-                    item
+                if let SelectItem::UnnamedExpr(value)
+                | SelectItem::ExprWithAlias { expr: value, .. } = item
                 {
                     let taken = std::mem::replace(value, Expr::value(Value::Null));
                     *value = caster.typed(taken);
@@ -149,7 +161,10 @@ pub(super) fn source(query: &mut Query, slots: &[Slot], defaults: &mut Defaults)
 
 fn check_width(given: usize, slots: usize) -> Result<()> {
     if given > slots {
-        return Err(refuse("42601", "INSERT has more expressions than target columns"));
+        return Err(refuse(
+            "42601",
+            "INSERT has more expressions than target columns",
+        ));
     }
     Ok(())
 }

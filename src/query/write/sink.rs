@@ -15,8 +15,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::state::Draft;
 use super::target::Target;
 use super::{Result, Writer, refuse};
-use crate::lake::{Lake, Table};
 use crate::lake::writer::TableWriter;
+use crate::lake::{Lake, Table};
 use crate::query::declared::Kind;
 use crate::query::session::lock;
 use crate::query::{QueryError, QueryErrorKind, RowStream};
@@ -117,7 +117,9 @@ impl Sink {
 
 /// As many values of a sequence as there are rows.
 fn numbers(next: &mut i64, count: usize, column: &str) -> Result<ArrayRef> {
-    let end = i64::try_from(count).ok().and_then(|count| next.checked_add(count));
+    let end = i64::try_from(count)
+        .ok()
+        .and_then(|count| next.checked_add(count));
     let Some(end) = end else {
         let message = format!("nextval: reached maximum value of the sequence of \"{column}\"");
         return Err(refuse("2200H", message));
@@ -163,7 +165,10 @@ fn held(array: &ArrayRef, kind: &Kind) -> Result<ArrayRef> {
 /// Spaces beyond the length are cut off in silence, as the standard has it.
 fn fits(text: &str, most: u32, kind: &str) -> Result<()> {
     if text.trim_end_matches(' ').chars().count() > most as usize {
-        return Err(refuse("22001", format!("value too long for type {kind}({most})")));
+        return Err(refuse(
+            "22001",
+            format!("value too long for type {kind}({most})"),
+        ));
     }
     Ok(())
 }
@@ -220,11 +225,14 @@ impl Writer<'_> {
         }
         let now = self.session.engine().lake().clock.now_ms();
         writes.since_ms.get_or_insert(now);
-        let bytes = |files: &[DataFile]| files.iter().map(DataFile::file_size_in_bytes).sum::<u64>();
+        let bytes =
+            |files: &[DataFile]| files.iter().map(DataFile::file_size_in_bytes).sum::<u64>();
         if draft.temporary && bytes(files) + writes.temporary_bytes() > MOST_TEMPORARY_BYTES {
             return Err(refuse(
                 "53200",
-                format!("the temporary tables of a session hold at most {MOST_TEMPORARY_BYTES} bytes"),
+                format!(
+                    "the temporary tables of a session hold at most {MOST_TEMPORARY_BYTES} bytes"
+                ),
             ));
         }
         Ok(())

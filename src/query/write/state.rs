@@ -9,9 +9,9 @@ use crate::domain::TableName;
 use crate::lake::Table;
 use crate::lake::commit::{FileChange, NewTable, TableChange};
 use crate::lake::store::Store;
-use crate::query::{QueryError, QueryErrorKind};
 use crate::query::declared::{Declared, PROPERTY};
 use crate::query::scan::{IcebergTable, Overlay};
+use crate::query::{QueryError, QueryErrorKind};
 
 /// A session's writes: of its open transaction, and the temporary tables that it has.
 #[derive(Debug)]

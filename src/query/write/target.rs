@@ -101,7 +101,9 @@ impl Writer<'_> {
             Some(schema) => vec![schema],
             None => std::iter::once(TEMPORARY.to_owned()).chain(path).collect(),
         };
-        let names = schemas.iter().filter_map(|s| TableName::new(s, &table).ok());
+        let names = schemas
+            .iter()
+            .filter_map(|s| TableName::new(s, &table).ok());
         Ok(names.collect())
     }
 
@@ -115,8 +117,12 @@ impl Writer<'_> {
             || self.is_filled_by_a_stream(name).await?
         {
             Some(("an event table", "Events are appended by its stream only."))
-        } else if properties.keys().any(|key| key.starts_with(DEAD_LETTERS_PROPERTY))
-            || DEAD_LETTERS_COLUMNS.iter().all(|column| schema.field_by_name(column).is_some())
+        } else if properties
+            .keys()
+            .any(|key| key.starts_with(DEAD_LETTERS_PROPERTY))
+            || DEAD_LETTERS_COLUMNS
+                .iter()
+                .all(|column| schema.field_by_name(column).is_some())
         {
             Some(("a table of dead letters", "Its stream alone writes it."))
         } else {

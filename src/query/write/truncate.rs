@@ -9,7 +9,9 @@ use crate::query::scan::RowTable;
 impl Writer<'_> {
     pub(super) async fn truncate(&self, truncate: &ast::Truncate) -> Result<Written> {
         if truncate.partitions.is_some() || truncate.on_cluster.is_some() {
-            return Err(unsupported("TRUNCATE of a part of a table is not supported"));
+            return Err(unsupported(
+                "TRUNCATE of a part of a table is not supported",
+            ));
         }
         let restart = matches!(truncate.identity, Some(TruncateIdentityOption::Restart));
         let mut targets = Vec::with_capacity(truncate.table_names.len());
@@ -39,6 +41,10 @@ impl Writer<'_> {
     /// The rows of a table, by its metadata.
     pub(super) async fn count_all(&self, target: &Target) -> Result<u64> {
         let table = RowTable::new(target.draft.readable()?).await?;
-        Ok(table.files().iter().map(|entry| entry.file().record_count()).sum())
+        Ok(table
+            .files()
+            .iter()
+            .map(|entry| entry.file().record_count())
+            .sum())
     }
 }

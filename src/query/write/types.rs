@@ -146,7 +146,10 @@ fn numeric(digits: &ExactNumberInfo) -> Result<ColumnType> {
             "numeric({precision},{scale}) can't be stored in an Iceberg table: it has at most 38 digits, and no more of them behind the point"
         )));
     }
-    Ok(ColumnType::plain(PrimitiveType::Decimal { precision, scale }))
+    Ok(ColumnType::plain(PrimitiveType::Decimal {
+        precision,
+        scale,
+    }))
 }
 
 fn characters(length: Option<&CharacterLength>) -> Result<Option<u32>> {
@@ -154,7 +157,10 @@ fn characters(length: Option<&CharacterLength>) -> Result<Option<u32>> {
         None | Some(CharacterLength::Max) => Ok(None),
         Some(CharacterLength::IntegerLength { length, .. }) => match u32::try_from(*length) {
             Ok(length @ 1..=10_485_760) => Ok(Some(length)),
-            Ok(0) => Err(refuse("22023", "length for type varchar must be at least 1")),
+            Ok(0) => Err(refuse(
+                "22023",
+                "length for type varchar must be at least 1",
+            )),
             _ => Err(refuse(
                 "22023",
                 "length for type varchar cannot exceed 10485760",

@@ -27,8 +27,12 @@ impl Writer<'_> {
         let mut finding = self.find_updated(update).await?;
         let found = self.execute(finding.plan.clone()).await?;
         let Finding { target, table, .. } = &mut finding;
-        let changed = self.change(target, table, found, Twice::Skip, false).await?;
-        let Finding { mut target, alias, .. } = finding;
+        let changed = self
+            .change(target, table, found, Twice::Skip, false)
+            .await?;
+        let Finding {
+            mut target, alias, ..
+        } = finding;
         let Changed { new, updated, .. } = changed;
         self.check_rows(&mut target, &new).await?;
         target.draft.overlay.added.extend(new.iter().cloned());
@@ -48,17 +52,23 @@ impl Writer<'_> {
 
     pub(super) async fn find_updated(&self, update: &ast::Update) -> Result<Finding> {
         if !update.table.joins.is_empty() || update.limit.is_some() || !update.order_by.is_empty() {
-            return Err(refuse("42601", "UPDATE changes one table: name others in FROM"));
+            return Err(refuse(
+                "42601",
+                "UPDATE changes one table: name others in FROM",
+            ));
         }
         let (name, alias) = rewrite::changed(&update.table.relation)?;
         let target = self.target(&name).await?;
         let others: &[TableWithJoins] = match &update.from {
             None => &[],
-            Some(UpdateTableFromKind::AfterSet(from) | UpdateTableFromKind::BeforeSet(from)) => from,
+            Some(UpdateTableFromKind::AfterSet(from) | UpdateTableFromKind::BeforeSet(from)) => {
+                from
+            }
         };
         let items = assigned_items(&update.assignments, &target, &alias)?;
         let condition = update.selection.as_ref();
-        self.find(target, alias, items, others, condition, Own::new()).await
+        self.find(target, alias, items, others, condition, Own::new())
+            .await
     }
 
     pub(super) async fn delete(&self, delete: &ast::Delete) -> Result<Written> {
@@ -89,14 +99,18 @@ impl Writer<'_> {
 
     pub(super) async fn find_deleted(&self, delete: &ast::Delete) -> Result<Finding> {
         if !delete.tables.is_empty() || delete.limit.is_some() || !delete.order_by.is_empty() {
-            return Err(refuse("42601", "DELETE takes rows of one table by a condition"));
+            return Err(refuse(
+                "42601",
+                "DELETE takes rows of one table by a condition",
+            ));
         }
         let (name, alias) = rewrite::changed(&deleted_from(delete)?.relation)?;
         let target = self.target(&name).await?;
         let others = delete.using.as_deref().unwrap_or_default();
         let items = row_items(&target, &alias, true)?;
         let condition = delete.selection.as_ref();
-        self.find(target, alias, items, others, condition, Own::new()).await
+        self.find(target, alias, items, others, condition, Own::new())
+            .await
     }
 
     /// Plans the query that finds rows, `items` being what [`super::change`] wants of each.
@@ -201,7 +215,9 @@ fn pairs(assignment: &ast::Assignment) -> Result<Vec<(String, Expr)>> {
         (AssignmentTarget::ColumnName(name), value) => Ok(vec![(column(name)?, value.clone())]),
         (AssignmentTarget::Tuple(names), Expr::Tuple(values)) if names.len() == values.len() => {
             let pairs = names.iter().zip(values);
-            pairs.map(|(name, value)| Ok((column(name)?, value.clone()))).collect()
+            pairs
+                .map(|(name, value)| Ok((column(name)?, value.clone())))
+                .collect()
         }
         (AssignmentTarget::Tuple(names), Expr::Nested(value)) if names.len() == 1 => {
             Ok(vec![(column(&names[0])?, value.as_ref().clone())])
@@ -220,6 +236,9 @@ fn deleted_from(delete: &ast::Delete) -> Result<&TableWithJoins> {
     let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
     match from.as_slice() {
         [table] if table.joins.is_empty() => Ok(table),
-        _ => Err(refuse("42601", "DELETE takes rows of one table: name others in USING")),
+        _ => Err(refuse(
+            "42601",
+            "DELETE takes rows of one table: name others in USING",
+        )),
     }
 }

@@ -200,7 +200,9 @@ impl CopyReader {
                 .map_err(|error| WireError::from(QueryError::from(error)))?,
             Layout::Text | Layout::Csv => {
                 let texts = cells.texts.into_iter();
-                texts.map(|mut text| Arc::new(text.finish()) as ArrayRef).collect()
+                texts
+                    .map(|mut text| Arc::new(text.finish()) as ArrayRef)
+                    .collect()
             }
         };
         let options = RecordBatchOptions::new().with_row_count(Some(count));
@@ -302,7 +304,11 @@ impl CopyReader {
                 }
             }
             let is_null = &row[start..at] == self.null.as_bytes();
-            fields.push(if is_null { None } else { Some(self.text(value)?) });
+            fields.push(if is_null {
+                None
+            } else {
+                Some(self.text(value)?)
+            });
             if at >= row.len() {
                 return Ok(fields);
             }
@@ -332,9 +338,14 @@ impl CopyReader {
             }
             let index = fields.len();
             let flag = |flags: &[bool]| flags.get(index).copied().unwrap_or(false);
-            let may_be_null = (!quoted && !flag(&self.not_null)) || (quoted && flag(&self.force_null));
+            let may_be_null =
+                (!quoted && !flag(&self.not_null)) || (quoted && flag(&self.force_null));
             let is_null = may_be_null && value == self.null.as_bytes();
-            fields.push(if is_null { None } else { Some(self.text(value)?) });
+            fields.push(if is_null {
+                None
+            } else {
+                Some(self.text(value)?)
+            });
             if at >= row.len() {
                 return Ok(fields);
             }
@@ -460,7 +471,9 @@ fn strip_end(row: &[u8]) -> &[u8] {
 fn unescape(row: &[u8], at: usize, value: &mut Vec<u8>) -> usize {
     let digits = |base: u32, most: usize, from: usize| {
         let digits = row[from..].iter().take(most);
-        digits.take_while(|byte| (**byte as char).is_digit(base)).count()
+        digits
+            .take_while(|byte| (**byte as char).is_digit(base))
+            .count()
     };
     let number = |base: u32, from: usize, count: usize| {
         let text = std::str::from_utf8(&row[from..from + count]).unwrap_or_default();
@@ -512,7 +525,10 @@ mod tests {
         };
         let texts = |at: usize| {
             let column = batch.column(at).as_string::<i32>();
-            column.iter().map(|t| t.map(str::to_owned)).collect::<Vec<_>>()
+            column
+                .iter()
+                .map(|t| t.map(str::to_owned))
+                .collect::<Vec<_>>()
         };
         Ok(texts(0).into_iter().zip(texts(1)).collect())
     }
@@ -540,10 +556,7 @@ mod tests {
         let data = b"a,b\n\"x,\"\"y\"\"\nz\",\n\"\",q";
         assert_eq!(
             rows(&mut reader(&options), data).unwrap(),
-            [
-                pair(Some("x,\"y\"\nz"), None),
-                pair(Some(""), Some("q")),
-            ]
+            [pair(Some("x,\"y\"\nz"), None), pair(Some(""), Some("q")),]
         );
     }
 
