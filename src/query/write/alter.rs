@@ -10,8 +10,8 @@ use datafusion::sql::sqlparser::ast::{
 use iceberg::spec::{NestedField, NestedFieldRef, PrimitiveType, Schema, Type};
 
 use super::change::Twice;
-use super::create::{key, key_columns, schema_of};
 use super::rewrite::{Caster, column_of, item};
+use super::shape::{key, key_columns, schema_of};
 use super::target::Target;
 use super::types::{self, ColumnType};
 use super::update::{Finding, place_items};

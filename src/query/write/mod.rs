@@ -19,6 +19,7 @@ mod insert;
 mod merge;
 mod publish;
 mod rewrite;
+mod shape;
 mod sink;
 mod state;
 mod target;
