@@ -14,6 +14,7 @@ use super::engine::Engine;
 use super::metadata_tables::{self, MetadataTable};
 use super::pin::Pin;
 use super::scan::IcebergTable;
+use super::write::TEMPORARY;
 use crate::domain::TableName;
 use crate::lake::catalog::Pointer;
 use crate::lake::{ErrorKind, Lake, Table};
@@ -153,12 +154,7 @@ impl SchemaProvider for LakeSchema {
             &self.engine,
             &self.schema,
             name,
-            &mut Tables {
-                pins: &HashMap::new(),
-                held: None,
-                pointers: HashMap::new(),
-                loaded: HashMap::new(),
-            },
+            &mut Tables::new(&HashMap::new(), None, &Own::new()),
         )
         .await?)
     }
@@ -180,9 +176,14 @@ pub(super) struct Loader<'a> {
 /// and the statements that it plans.
 pub(super) type Held = Arc<Mutex<HashMap<TableName, Option<Table>>>>;
 
+/// Tables that a statement sees before all others: what its transaction has changed, and what the
+/// statement made for itself. None: the transaction has dropped it.
+pub(super) type Own = HashMap<TableName, Option<Arc<dyn TableProvider>>>;
+
 /// What was loaded of the lake for one statement.
 pub(super) struct Tables<'a> {
     pins: &'a HashMap<TableName, Pin>,
+    own: &'a Own,
     /// None outside of a transaction.
     held: Option<Held>,
     /// Pointers that were asked for together.
@@ -190,7 +191,17 @@ pub(super) struct Tables<'a> {
     loaded: HashMap<TableName, Option<IcebergTable>>,
 }
 
-impl Tables<'_> {
+impl<'a> Tables<'a> {
+    pub(super) fn new(pins: &'a HashMap<TableName, Pin>, held: Option<Held>, own: &'a Own) -> Self {
+        Self {
+            pins,
+            own,
+            held,
+            pointers: HashMap::new(),
+            loaded: HashMap::new(),
+        }
+    }
+
     /// The table as the transaction has read it before.
     fn held(&self, name: &TableName) -> Option<Option<Table>> {
         let held = self.held.as_ref()?;
@@ -210,18 +221,12 @@ impl<'a> Loader<'a> {
     pub(super) fn new(
         catalog: &'a LakeCatalog,
         state: &'a SessionState,
-        pins: &'a HashMap<TableName, Pin>,
-        held: Option<Held>,
+        loaded: Tables<'a>,
     ) -> Self {
         Self {
             catalog,
             state,
-            loaded: Tables {
-                pins,
-                held,
-                pointers: HashMap::new(),
-                loaded: HashMap::new(),
-            },
+            loaded,
             listed: false,
         }
     }
@@ -240,6 +245,7 @@ impl<'a> Loader<'a> {
                 TableName::new(schema, base).ok()
             })
             .filter(|table| self.loaded.held(table).is_none())
+            .filter(|table| table.namespace() != TEMPORARY && !self.loaded.own.contains_key(table))
             .collect();
         let tables: Vec<TableName> = tables.into_iter().collect();
         let pointers = self.catalog.engine.lake().catalog.load_all(&tables).await?;
@@ -279,6 +285,14 @@ async fn load(
 ) -> Result<Option<Arc<dyn TableProvider>>, QueryError> {
     if schema == SYSTEM_SCHEMA {
         return Ok(engine.system_table(table));
+    }
+    if let Ok(name) = TableName::new(schema, table)
+        && let Some(own) = loaded.own.get(&name)
+    {
+        return Ok(own.clone());
+    }
+    if schema == TEMPORARY {
+        return Ok(None);
     }
     if let Some((base, kind)) = MetadataTable::parse(table) {
         let Ok(name) = TableName::new(schema, base) else {

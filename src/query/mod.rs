@@ -1,4 +1,5 @@
 //! The query engine: DataFusion over the lake's tables, with limits, and nothing but the lake.
+//! What statements write goes through `write`.
 //! Whatever reads or writes files, the network or the environment from SQL is refused here, so
 //! that every way in (wire, `frazil sql`, the library) is refused alike.
 
@@ -6,6 +7,7 @@ mod bags;
 mod balance;
 mod bounded;
 mod catalog;
+mod declared;
 mod dialect;
 mod doubles;
 mod engine;
@@ -24,6 +26,7 @@ mod log;
 mod memory;
 mod merged;
 mod metadata_tables;
+pub mod names;
 mod numbers;
 pub mod output;
 mod pin;
@@ -41,6 +44,7 @@ mod system;
 pub mod time_text;
 mod travel;
 mod window;
+pub mod write;
 mod zeros;
 mod zone;
 

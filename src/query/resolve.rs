@@ -20,27 +20,25 @@ use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast;
 
-use super::catalog::{CATALOG_NAME, Held, LakeCatalog, Loader};
-use super::pin::Pin;
+use super::catalog::{CATALOG_NAME, LakeCatalog, Loader, Tables};
 use super::travel::TimeTravel;
+use super::write::TEMPORARY;
 use super::zone::Types;
 use super::{QueryError, QueryErrorKind};
-use crate::domain::TableName;
 
 /// Where Postgres looks before the search path.
-const ALWAYS_FIRST: &str = "pg_catalog";
+const ALWAYS_FIRST: [&str; 2] = [TEMPORARY, "pg_catalog"];
 
 pub(super) async fn plan(
     state: &SessionState,
     catalog: &LakeCatalog,
     statement: ast::Statement,
     search_path: &[String],
-    pins: &HashMap<TableName, Pin>,
-    held: Option<Held>,
+    loaded: Tables<'_>,
 ) -> Result<LogicalPlan, QueryError> {
     let (relations, _) =
         resolve_table_references(&DfStatement::Statement(Box::new(statement.clone())), true)?;
-    let mut loader = Loader::new(catalog, state, pins, held);
+    let mut loader = Loader::new(catalog, state, loaded);
     let candidates = relations.iter().flat_map(|r| candidates(r, search_path));
     loader.look(candidates).await?;
     let mut tables = HashMap::with_capacity(relations.len());
@@ -73,7 +71,8 @@ fn candidates<'a>(
     search_path: &'a [String],
 ) -> Vec<(&'a str, &'a str)> {
     match relation {
-        TableReference::Bare { table } => std::iter::once(ALWAYS_FIRST)
+        TableReference::Bare { table } => ALWAYS_FIRST
+            .into_iter()
             .chain(search_path.iter().map(String::as_str))
             .map(|schema| (schema, table.as_ref()))
             .collect(),

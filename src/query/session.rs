@@ -10,13 +10,15 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
 
-use super::catalog::{CATALOG_NAME, Held, LakeCatalog};
+use super::catalog::{CATALOG_NAME, Held, LakeCatalog, Own, Tables};
 use super::engine::Engine;
 use super::pin::Pin;
 use super::resolve;
 use super::stream::{self, RowStream};
+use super::write::Writes;
 use super::{QueryError, QueryErrorKind, merged, postgres, refuse, zone};
 use crate::domain::TableName;
+use crate::lake::Table;
 
 /// What a session may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub struct Session {
     search_path: Mutex<Vec<String>>,
     pins: Mutex<HashMap<TableName, Pin>>,
     held: Mutex<Option<Held>>,
+    pub(super) writes: Mutex<Writes>,
 }
 
 impl std::fmt::Debug for Session {
@@ -53,7 +56,7 @@ impl std::fmt::Debug for Session {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -72,6 +75,7 @@ impl Session {
             search_path: Mutex::new(vec!["public".to_owned()]),
             pins: Mutex::new(HashMap::new()),
             held: Mutex::new(None),
+            writes: Mutex::default(),
             engine,
             options,
             context,
@@ -156,19 +160,47 @@ impl Session {
         *lock(&self.held) = None;
     }
 
+    /// A table of the lake as the open transaction reads it.
+    pub(super) async fn held_table(&self, name: &TableName) -> Result<Option<Table>, QueryError> {
+        let held = lock(&self.held).clone();
+        let known = held.as_ref().and_then(|held| lock(held).get(name).cloned());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let table = self.engine.lake().find(name).await?;
+        if let Some(held) = held {
+            lock(&held).insert(name.clone(), table.clone());
+        }
+        Ok(table)
+    }
+
     /// Plans a statement; refuses what this session may not do. Parameters stay placeholders.
     ///
     /// Every table is loaded once and stays at the snapshot it had then: a plan is for running
     /// soon, a prepared statement is to be planned again for each execution.
     pub async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan, QueryError> {
+        self.plan_with(statement, Own::new()).await
+    }
+
+    /// Plans a statement that sees tables of its own, before all others.
+    pub(super) async fn plan_with(
+        &self,
+        statement: &ast::Statement,
+        mut own: Own,
+    ) -> Result<LogicalPlan, QueryError> {
         refuse::statement(statement)?;
+        for (name, draft) in lock(&self.writes).own() {
+            let table = draft.map(|draft| draft.readable()).transpose()?;
+            own.entry(name.clone())
+                .or_insert_with(|| table.map(|table| Arc::new(table) as _));
+        }
         let statement = readable(statement.clone())?;
         let state = self.state();
         let search_path = self.search_path();
         let pins = lock(&self.pins).clone();
         let held = lock(&self.held).clone();
-        let plan =
-            resolve::plan(&state, &self.catalog, statement, &search_path, &pins, held).await?;
+        let tables = Tables::new(&pins, held, &own);
+        let plan = resolve::plan(&state, &self.catalog, statement, &search_path, tables).await?;
         refuse::plan(&plan)?;
         Ok(plan)
     }

@@ -1,4 +1,8 @@
-//! COPY … TO STDOUT: options, and rows as text, csv or binary.
+//! COPY … TO STDOUT and FROM STDIN: options, and rows as text, csv or binary.
+
+mod from;
+
+pub(super) use from::CopyReader;
 
 use bytes::{BufMut, BytesMut};
 use datafusion::sql::sqlparser::ast::{CopyLegacyCsvOption, CopyLegacyOption, CopyOption};

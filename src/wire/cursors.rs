@@ -71,6 +71,7 @@ impl Session<'_> {
             values: Vec::new(),
             formats: vec![format; columns],
             state: State::Ready,
+            tag: None,
             hold,
         };
         self.portals.insert(name, portal);

@@ -85,6 +85,7 @@ impl Session<'_> {
             values,
             formats,
             state: State::Ready,
+            tag: None,
             hold: false,
         };
         self.portals.insert(bind.portal, portal);
@@ -147,7 +148,7 @@ impl Session<'_> {
         max_rows: usize,
         limits: &Limits,
     ) -> Result<()> {
-        let mut tag = Tag::of_statement(portal.prepared.statement.as_ref());
+        let tag = Tag::of_statement(portal.prepared.statement.as_ref());
         if let State::Done = portal.state {
             if portal.prepared.columns.is_none() {
                 return Err(WireError::new(
@@ -175,12 +176,18 @@ impl Session<'_> {
                     portal.state = State::Done;
                     return self.copy_out(copying, limits).await;
                 }
+                Started::CopyIn(reading) => {
+                    portal.state = State::Done;
+                    let tag = self.copy_in(reading, limits).await?;
+                    self.complete(&tag);
+                    return Ok(());
+                }
                 Started::Fetch { cursor, count } => {
                     portal.state = State::Done;
                     return self.fetch(&cursor, count, false, limits).await;
                 }
                 Started::Rows { rows, tag: own, .. } => {
-                    tag = own;
+                    portal.tag = Some(own);
                     portal.state = State::Open(Box::new(rows));
                 }
             }
@@ -195,7 +202,8 @@ impl Session<'_> {
             .await?;
         if finished {
             portal.state = State::Done;
-            self.complete(&tag.of(count));
+            let tag = portal.tag.as_ref().unwrap_or(&tag).of(count);
+            self.complete(&tag);
         } else {
             self.connection
                 .send(Backend::PortalSuspended(PortalSuspended::new()));

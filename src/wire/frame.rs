@@ -75,9 +75,10 @@ pub enum Frontend {
     Flush,
     Sync,
     Terminate,
-    CopyData,
+    CopyData(Bytes),
     CopyDone,
-    CopyFail,
+    /// Why the client gives up.
+    CopyFail(String),
     FunctionCall,
 }
 
@@ -157,14 +158,12 @@ pub fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Frontend>, F
         b'H' => Frontend::Flush,
         b'S' => Frontend::Sync,
         b'X' => Frontend::Terminate,
-        b'd' => {
-            body.rest();
-            Frontend::CopyData
-        }
+        b'd' => Frontend::CopyData(body.rest()),
         b'c' => Frontend::CopyDone,
         b'f' => {
-            body.rest();
-            Frontend::CopyFail
+            let reason = body.rest();
+            let reason = reason.strip_suffix(b"\0").unwrap_or(&reason);
+            Frontend::CopyFail(String::from_utf8_lossy(reason).into_owned())
         }
         _ => {
             body.rest();

@@ -121,6 +121,12 @@ pub(super) fn kind(statement: Option<&Statement>) -> &'static str {
     match sql {
         S::Query(_) => "select",
         S::Copy { .. } => "copy",
+        S::Insert(_) | S::Update(_) | S::Delete(_) | S::Merge(_) | S::Truncate(_) => "write",
+        S::CreateTable(_)
+        | S::CreateSchema { .. }
+        | S::AlterTable(_)
+        | S::Drop { .. }
+        | S::Comment { .. } => "ddl",
         S::Explain { .. } | S::ExplainTable { .. } => "explain",
         S::ShowVariable { .. } | S::ShowTables { .. } | S::ShowColumns { .. } => "show",
         S::Set(_) | S::Reset(_) | S::Discard { .. } => "set",

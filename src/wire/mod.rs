@@ -16,7 +16,6 @@ mod extended;
 mod frame;
 mod listener;
 mod metrics;
-mod names;
 mod params;
 mod portal;
 mod prepared;
@@ -30,6 +29,7 @@ mod sqlstate;
 mod startup;
 mod transaction;
 mod utility;
+mod write;
 
 pub use listener::{Server, StartError, User, WireOptions, serve};
 pub use metrics::{WireFigures, WireMetrics};

@@ -7,6 +7,7 @@ use datafusion::common::ScalarValue;
 use super::encode::Format;
 use super::prepared::Prepared;
 use super::rows::Rows;
+use super::run::Tag;
 
 pub(super) struct Portal {
     pub prepared: Arc<Prepared>,
@@ -14,6 +15,8 @@ pub(super) struct Portal {
     /// One a column.
     pub formats: Vec<Format>,
     pub state: State,
+    /// What it is told to be once it has begun.
+    pub tag: Option<Tag>,
     /// Made by DECLARE … WITH HOLD: it outlives its transaction.
     pub hold: bool,
 }

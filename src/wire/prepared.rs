@@ -14,13 +14,14 @@ use pgwire::messages::data::{FieldDescription, RowDescription};
 
 use super::connection::Limits;
 use super::encode::{self, Format};
-use super::names;
 use super::params;
 use super::session::{Session, lock};
 use super::sqlstate::{Result, WireError};
 use super::transaction;
 use super::utility;
+use crate::query::names;
 use crate::query::statement::{self, Statement};
+use crate::query::write;
 
 pub(super) struct Prepared {
     /// None for an empty text.
@@ -133,11 +134,16 @@ impl Session<'_> {
             prepared.columns = columns;
             return Ok(prepared);
         }
+        if write::command(sql).is_some() {
+            let sql = sql.clone();
+            return Box::pin(self.prepare_write(prepared, &sql)).await;
+        }
         let limits = self.start();
         let planned = Box::pin(self.plan(sql, &limits)).await;
         self.stop();
         let plan = planned?;
-        prepared.parameters = parameter_types(&plan, &prepared.parameters)?;
+        let plans = std::slice::from_ref(&plan);
+        prepared.parameters = parameter_types(plans, &prepared.parameters)?;
         if !matches!(sql.as_ref(), ast::Statement::Copy { .. }) {
             let schema = if utility::is_explain(sql) {
                 utility::explain_schema()
@@ -232,12 +238,26 @@ fn types_by_place(plan: &LogicalPlan) -> HashMap<String, u32> {
 }
 
 /// Types of `$1 … $n`: what the client declared, else what the plan infers, else text.
-fn parameter_types(plan: &LogicalPlan, declared: &[u32]) -> Result<Vec<u32>> {
+pub(super) fn parameter_types(plans: &[LogicalPlan], declared: &[u32]) -> Result<Vec<u32>> {
+    let mut types = declared.to_vec();
+    for plan in plans {
+        infer(plan, &mut types)?;
+    }
+    for type_oid in &mut types {
+        // A type that can't be bound is left to the plan's own coercion, from text.
+        if matches!(*type_oid, 0 | encode::oid::UNKNOWN) || encode::to_arrow(*type_oid).is_none() {
+            *type_oid = encode::oid::TEXT;
+        }
+    }
+    Ok(types)
+}
+
+/// What one plan tells of the types that are still open.
+fn infer(plan: &LogicalPlan, types: &mut Vec<u32>) -> Result<()> {
     let inferred = plan
         .get_parameter_fields()
         .map_err(|error| WireError::from(crate::query::QueryError::from(error)))?;
     let by_place = types_by_place(plan);
-    let mut types = declared.to_vec();
     for (name, field) in inferred {
         let number = name
             .strip_prefix('$')
@@ -253,11 +273,5 @@ fn parameter_types(plan: &LogicalPlan, declared: &[u32]) -> Result<Vec<u32>> {
             types[number - 1] = placed.or(inferred).unwrap_or(0);
         }
     }
-    for type_oid in &mut types {
-        // A type that can't be bound is left to the plan's own coercion, from text.
-        if matches!(*type_oid, 0 | encode::oid::UNKNOWN) || encode::to_arrow(*type_oid).is_none() {
-            *type_oid = encode::oid::TEXT;
-        }
-    }
-    Ok(types)
+    Ok(())
 }

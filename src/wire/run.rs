@@ -13,7 +13,9 @@ use super::session::Session;
 use super::sqlstate::{Result, WireError};
 use super::transaction;
 use super::utility;
+use super::write::CopyingIn;
 use crate::query::statement::Statement;
+use crate::query::write;
 
 /// A statement that has begun.
 pub(super) enum Started {
@@ -29,6 +31,7 @@ pub(super) enum Started {
         count: FetchCount,
     },
     Copy(Copying),
+    CopyIn(Box<CopyingIn>),
 }
 
 pub(super) struct Copying {
@@ -47,17 +50,20 @@ pub(super) struct FetchCount {
 }
 
 /// The command tag of a statement that gives rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
     Select,
     Plain(&'static str),
+    /// Of a statement that writes.
+    Written(String),
 }
 
 impl Tag {
-    pub fn of(self, rows: u64) -> String {
+    pub fn of(&self, rows: u64) -> String {
         match self {
             Self::Select => format!("SELECT {rows}"),
-            Self::Plain(tag) => tag.to_owned(),
+            Self::Plain(tag) => (*tag).to_owned(),
+            Self::Written(tag) => tag.clone(),
         }
     }
 
@@ -108,6 +114,9 @@ impl Session<'_> {
         self.begin_implicit();
         if let Some(started) = self.run_in_session(sql, limits).await? {
             return Ok(started);
+        }
+        if let Some(command) = write::command(sql) {
+            return Box::pin(self.run_write(command, prepared, sql, values, limits)).await;
         }
         let plan = Box::pin(self.bound_plan(prepared, sql, values, limits)).await?;
         let query = &self.query;

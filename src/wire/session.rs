@@ -95,7 +95,10 @@ pub(super) async fn run(
             };
             shared.options.metrics.session();
             session.greet();
-            if let End::Told(error) = session.serve().await {
+            let end = session.serve().await;
+            // Nobody will commit it any more.
+            session.query.discard_writes().await;
+            if let End::Told(error) = end {
                 session
                     .connection
                     .send(Backend::ErrorResponse(error.response()));
@@ -176,7 +179,7 @@ impl Session<'_> {
             // idle session must not hold room for it.
             let served = match message {
                 Frontend::Terminate => return End::Quiet,
-                Frontend::Sync => self.sync(),
+                Frontend::Sync => Box::pin(self.sync()).await,
                 _ if self.skipping => Ok(()),
                 Frontend::Query(text) => Box::pin(self.simple(&text)).await,
                 Frontend::Flush => self.connection.flush().await.map_err(End::from),
@@ -206,7 +209,7 @@ impl Session<'_> {
                     Ok(())
                 }
                 // What comes after a COPY that failed; Postgres ignores them too.
-                Frontend::CopyData | Frontend::CopyDone | Frontend::CopyFail => Ok(()),
+                Frontend::CopyData(_) | Frontend::CopyDone | Frontend::CopyFail(_) => Ok(()),
                 Frontend::FunctionCall => {
                     let error =
                         WireError::unsupported("function calls by message are not supported");
@@ -276,16 +279,19 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn sync(&mut self) -> std::result::Result<(), End> {
+    async fn sync(&mut self) -> std::result::Result<(), End> {
         self.skipping = false;
         self.batch += 1;
-        self.end_implicit();
+        self.end_implicit().await;
         self.ready();
         Ok(())
     }
 
     /// The end of what was one transaction without BEGIN: its portals go with it.
-    pub fn end_implicit(&mut self) {
+    pub async fn end_implicit(&mut self) {
+        if let Err(error) = self.publish_implicit().await {
+            self.fail(&error);
+        }
         let mut settings = lock(&self.facts.settings);
         self.transaction.end_implicit(&mut settings);
         drop(settings);

@@ -41,17 +41,18 @@ impl Session<'_> {
             }
             self.fail(&error);
         }
-        self.end_implicit();
+        self.end_implicit().await;
         self.ready();
         Ok(())
     }
 
     async fn all(&mut self, statements: Vec<(statement::Statement, String)>) -> Result<()> {
-        for (statement, text) in statements {
+        let count = statements.len();
+        for (number, (statement, text)) in statements.into_iter().enumerate() {
             let prepared = Prepared::immediate(statement, text);
             let started = Instant::now();
             let limits = self.start();
-            let done = self.one(&prepared, &limits).await;
+            let done = self.one(&prepared, &limits, number + 1 == count).await;
             self.stop();
             self.count(prepared.statement.as_ref(), started, &done);
             done?;
@@ -60,13 +61,23 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn one(&mut self, prepared: &Prepared, limits: &super::connection::Limits) -> Result<()> {
+    /// One statement; with the last one of a message what they wrote is published, before the
+    /// client is told that it is done.
+    async fn one(
+        &mut self,
+        prepared: &Prepared,
+        limits: &super::connection::Limits,
+        last: bool,
+    ) -> Result<()> {
         match Box::pin(self.run(prepared, &[], limits)).await? {
             Started::Empty => {
                 self.connection
                     .send(Backend::EmptyQueryResponse(EmptyQueryResponse::new()));
             }
-            Started::Tag(tag) => self.complete(&tag),
+            Started::Tag(tag) => {
+                self.publish_last(last).await?;
+                self.complete(&tag);
+            }
             Started::Rows {
                 mut rows,
                 columns,
@@ -79,10 +90,16 @@ impl Session<'_> {
                 let (count, _) = rows
                     .send(&mut self.connection, limits, &style, &form, 0)
                     .await?;
+                self.publish_last(last).await?;
                 self.complete(&tag.of(count));
             }
             Started::Fetch { cursor, count } => self.fetch(&cursor, count, true, limits).await?,
             Started::Copy(copying) => self.copy_out(copying, limits).await?,
+            Started::CopyIn(reading) => {
+                let tag = self.copy_in(reading, limits).await?;
+                self.publish_last(last).await?;
+                self.complete(&tag);
+            }
         }
         Ok(())
     }

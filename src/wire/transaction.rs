@@ -6,6 +6,7 @@ use pgwire::messages::response::TransactionStatus;
 
 use super::settings::{Saved, Settings};
 use super::sqlstate::{Result, WireError};
+use crate::query::write::Savepoint;
 
 const MAX_SAVEPOINTS: usize = 10_000;
 
@@ -24,7 +25,7 @@ enum State {
 pub struct Transaction {
     state: State,
     saved: Saved,
-    savepoints: Vec<(String, Saved)>,
+    savepoints: Vec<(String, Saved, Savepoint)>,
 }
 
 impl Default for Transaction {
@@ -56,6 +57,11 @@ impl Transaction {
 
     pub fn in_block(&self) -> bool {
         matches!(self.state, State::Block | State::Failed)
+    }
+
+    /// Statements with no BEGIN, that end with their message.
+    pub fn is_implicit(&self) -> bool {
+        self.state == State::Implicit
     }
 
     pub fn failed(&self) -> bool {
@@ -129,7 +135,7 @@ impl Transaction {
         }
     }
 
-    pub fn savepoint(&mut self, name: &str, settings: &Settings) -> Result<()> {
+    pub fn savepoint(&mut self, name: &str, settings: &Settings, writes: Savepoint) -> Result<()> {
         self.need_block("SAVEPOINT")?;
         if self.savepoints.len() >= MAX_SAVEPOINTS {
             return Err(WireError::new(
@@ -137,7 +143,8 @@ impl Transaction {
                 format!("a transaction may have at most {MAX_SAVEPOINTS} savepoints"),
             ));
         }
-        self.savepoints.push((name.to_owned(), settings.save()));
+        self.savepoints
+            .push((name.to_owned(), settings.save(), writes));
         Ok(())
     }
 
@@ -148,20 +155,21 @@ impl Transaction {
         Ok(())
     }
 
-    pub fn rollback_to(&mut self, name: &str, settings: &mut Settings) -> Result<()> {
+    /// What the transaction had written then.
+    pub fn rollback_to(&mut self, name: &str, settings: &mut Settings) -> Result<Savepoint> {
         self.need_block("ROLLBACK TO SAVEPOINT")?;
         let at = self.find(name)?;
         settings.restore(self.savepoints[at].1.clone());
         // The savepoint itself stays.
         self.savepoints.truncate(at + 1);
         self.state = State::Block;
-        Ok(())
+        Ok(self.savepoints[at].2.clone())
     }
 
     fn find(&self, name: &str) -> Result<usize> {
         self.savepoints
             .iter()
-            .rposition(|(one, _)| one == name)
+            .rposition(|(one, ..)| one == name)
             .ok_or_else(|| WireError::new("3B001", format!("savepoint \"{name}\" does not exist")))
     }
 
@@ -201,7 +209,9 @@ mod tests {
         let mut transaction = Transaction::default();
         assert!(!transaction.begin(&settings));
         settings.set("jit", "on", false).unwrap();
-        transaction.savepoint("s", &settings).unwrap();
+        transaction
+            .savepoint("s", &settings, Savepoint::default())
+            .unwrap();
         transaction.fail(&mut settings);
         assert_eq!(transaction.status(), TransactionStatus::Error);
         transaction.rollback_to("s", &mut settings).unwrap();
@@ -221,6 +231,7 @@ mod tests {
         settings.set("jit", "on", false).unwrap();
         transaction.fail(&mut settings);
         assert_eq!(settings.get("jit"), Some("off"));
-        assert!(transaction.savepoint("s", &settings).is_err());
+        let none = Savepoint::default();
+        assert!(transaction.savepoint("s", &settings, none).is_err());
     }
 }

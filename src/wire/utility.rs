@@ -20,8 +20,8 @@ use super::run::{Started, Tag};
 use super::session::{Session, lock};
 use super::sqlstate::{Result, WireError};
 use super::transaction::Ended;
-use crate::query::RowStream;
 use crate::query::statement::Statement;
+use crate::query::{RowStream, write};
 
 /// Spells statements that the parser lacks as ones it has: ABORT, TABLE, MOVE as a marked FETCH.
 /// Only where such a statement stands alone.
@@ -127,22 +127,25 @@ impl Session<'_> {
                 self.begin(modes)?;
                 if *begin { "BEGIN" } else { "START TRANSACTION" }
             }
-            S::Commit { chain, .. } => self.end_transaction(true, *chain),
+            S::Commit { chain, .. } => self.end_transaction(true, *chain).await?,
             S::Rollback {
                 chain,
                 savepoint: None,
-            } => self.end_transaction(false, *chain),
+            } => self.end_transaction(false, *chain).await?,
             S::Rollback {
                 savepoint: Some(name),
                 ..
             } => {
                 let mut settings = lock(&self.facts.settings);
-                self.transaction.rollback_to(&name.value, &mut settings)?;
+                let saved = self.transaction.rollback_to(&name.value, &mut settings)?;
+                drop(settings);
+                self.query.restore_writes(&saved);
                 "ROLLBACK"
             }
             S::Savepoint { name } => {
+                let writes = self.query.save_writes();
                 let settings = lock(&self.facts.settings);
-                self.transaction.savepoint(&name.value, &settings)?;
+                self.transaction.savepoint(&name.value, &settings, writes)?;
                 "SAVEPOINT"
             }
             S::ReleaseSavepoint { name } => {
@@ -311,14 +314,26 @@ impl Session<'_> {
         self.set_transaction(modes, false)
     }
 
-    fn end_transaction(&mut self, commit: bool, chain: bool) -> &'static str {
+    async fn end_transaction(&mut self, commit: bool, chain: bool) -> Result<&'static str> {
+        // Carried through, whoever waits for it: what it does to the lake can't be taken back.
+        let published = if commit && !self.transaction.failed() {
+            self.publish().await
+        } else {
+            self.query.discard_writes().await;
+            Ok(())
+        };
         let mut settings = lock(&self.facts.settings);
-        let Ended { tag, warning } = if commit {
+        let Ended { tag, warning } = if commit && published.is_ok() {
             self.transaction.commit(&mut settings)
         } else {
             self.transaction.rollback(&mut settings)
         };
         self.query.let_tables_go();
+        if let Err(error) = published {
+            drop(settings);
+            self.portals.retain(|_, portal| portal.is_held());
+            return Err(error);
+        }
         if chain && !warning {
             self.transaction.begin(&settings);
             self.query.hold_tables();
@@ -328,7 +343,7 @@ impl Session<'_> {
         if warning {
             self.warn("WARNING", "25P01", "there is no transaction in progress");
         }
-        tag
+        Ok(tag)
     }
 
     fn discard(&mut self, object: &DiscardObject) -> Result<&'static str> {
@@ -343,12 +358,16 @@ impl Session<'_> {
                 self.statements.clear();
                 self.portals.clear();
                 self.settings().reset_all();
+                self.query.drop_temporary();
                 "DISCARD ALL"
             }
-            // Plans are made anew for each batch; there are no sequences and no temporary tables.
+            // Plans are made anew for each batch; sequences are their tables' own.
             DiscardObject::PLANS => "DISCARD PLANS",
             DiscardObject::SEQUENCES => "DISCARD SEQUENCES",
-            DiscardObject::TEMP => "DISCARD TEMP",
+            DiscardObject::TEMP => {
+                self.query.drop_temporary();
+                "DISCARD TEMP"
+            }
         })
     }
 
@@ -381,8 +400,14 @@ impl Session<'_> {
             ));
         }
         Self::check_room(self.statements.len(), "prepared statements")?;
-        if !matches!(statement, ast::Statement::Query(_)) {
-            return Err(WireError::unsupported("PREPARE takes queries only"));
+        let writes = matches!(
+            write::command(statement),
+            Some("INSERT" | "UPDATE" | "DELETE" | "MERGE")
+        );
+        if !writes && !matches!(statement, ast::Statement::Query(_)) {
+            return Err(WireError::unsupported(
+                "PREPARE takes queries, INSERT, UPDATE, DELETE and MERGE only",
+            ));
         }
         let declared = data_types.iter().map(type_oid).collect::<Result<_>>()?;
         let text = statement.to_string();

@@ -7,7 +7,7 @@ use iceberg::spec::{FormatVersion, TableMetadata, TableMetadataBuilder};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::NewTable;
+use super::{LOCATION, NewTable};
 use crate::domain::TableName;
 use crate::lake::{Error, Lake, Result, Table};
 use crate::seams::{Clock, SystemClock};
@@ -38,12 +38,15 @@ fn refused(what: impl std::fmt::Display, error: iceberg::Error) -> Error {
 /// The table as its creation makes it, with the field ids it will have, before anything is
 /// written: so that data files can be written for the very commit that creates it.
 pub(in crate::lake) fn stage(lake: &Lake, name: &TableName, new: &NewTable) -> Result<Table> {
-    let location = format!("{}/{}/{}", lake.warehouse, name.namespace(), name.name());
+    let default = || format!("{}/{}/{}", lake.warehouse, name.namespace(), name.name());
+    let location = new.properties.get(LOCATION).cloned();
+    let location = location.unwrap_or_else(default);
     let mut properties: HashMap<String, String> = DEFAULTS
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
     properties.extend(new.properties.clone());
+    properties.remove(LOCATION);
     let built = TableMetadataBuilder::new(
         new.schema.clone(),
         new.partition.clone(),

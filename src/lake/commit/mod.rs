@@ -78,6 +78,15 @@ pub struct TableChange {
     /// The schema that must be current: give it with `schema`, else two that evolve at once give
     /// one field id to two columns.
     pub expected_schema: Option<i32>,
+    /// With `create`: a new table takes the name, whatever table there is.
+    pub must_create: bool,
+    /// The table that takes this name, with all that it has: a rename. Its old name needs a change
+    /// beside this one that drops it or has another table take it.
+    pub renamed_from: Option<TableName>,
+    /// With the two above, the table that loses its name to the other; without, nobody may have it.
+    pub replaces: Option<Uuid>,
+    /// The table goes; its files stay. Nothing else of this change counts but what is expected.
+    pub drop: bool,
 }
 
 impl TableChange {
@@ -99,6 +108,10 @@ impl TableChange {
             expected_spec_id: None,
             expected_uuid: None,
             expected_schema: None,
+            must_create: false,
+            renamed_from: None,
+            replaces: None,
+            drop: false,
         }
     }
 }
@@ -109,8 +122,13 @@ pub struct NewTable {
     pub schema: Schema,
     pub partition: UnboundPartitionSpec,
     pub sort_order: SortOrder,
+    /// [`LOCATION`] among them is no property: it says where the table is placed.
     pub properties: BTreeMap<String, String>,
 }
+
+/// Of a new table's properties the one that names its folder; without it the folder has the
+/// table's name. Two tables in one folder would have upkeep remove each other's files.
+pub const LOCATION: &str = "location";
 
 /// What happens to a table's files.
 #[derive(Clone, Debug)]

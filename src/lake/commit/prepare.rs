@@ -64,7 +64,8 @@ impl<'a> Work<'a> {
 
     /// Whether this change makes a snapshot. Moves of the ledger always do: the ledger names it.
     pub fn makes_snapshot(&self) -> bool {
-        !matches!(self.change.files, FileChange::Nothing) || !self.change.ledger.is_empty()
+        let changes = !matches!(self.change.files, FileChange::Nothing);
+        !self.change.drop && (changes || !self.change.ledger.is_empty())
     }
 
     /// Checks the change on this base (None: no such table) and works out its next metadata.
@@ -73,12 +74,17 @@ impl<'a> Work<'a> {
         lake: &Lake,
         base: Option<Table>,
     ) -> Result<Prepared, CommitError> {
+        let base = base.filter(|_| !self.change.must_create);
         let existing = base.is_some();
         let base = match base {
             Some(base) => base,
             None => self.staged(lake)?,
         };
         self.check(&base, existing)?;
+        let holder = self.holder(lake, &base, existing).await?;
+        if self.change.drop {
+            return Ok(self.dropped(base));
+        }
         let location = base.metadata_location().to_owned();
         let now_ms = metadata::instant(base.metadata(), lake.clock.now_ms());
         let shifted = metadata::buildable(base.metadata())?;
@@ -122,7 +128,7 @@ impl<'a> Work<'a> {
         Ok(Prepared {
             swap: Swap {
                 table: name.clone(),
-                expected: existing.then_some(location),
+                expected: holder,
                 new: Some(next.clone()),
             },
             table: Table::new(lake.store.clone(), name, metadata, refs.into(), next)
@@ -133,6 +139,43 @@ impl<'a> Work<'a> {
             shared_file,
             obsolete,
         })
+    }
+
+    /// Where the name points to now, which the swap will move.
+    async fn holder(
+        &self,
+        lake: &Lake,
+        base: &Table,
+        existing: bool,
+    ) -> Result<Option<String>, CommitError> {
+        if !self.change.must_create && self.change.renamed_from.is_none() {
+            return Ok(existing.then(|| base.metadata_location().to_owned()));
+        }
+        let holder = lake.find(&self.change.table).await?;
+        let found = holder.as_ref().map(|table| table.metadata().uuid());
+        if found != self.change.replaces {
+            return Err(CommitError::Stale {
+                table: self.change.table.clone(),
+                reason: "another table has taken or left this name meanwhile".into(),
+            });
+        }
+        Ok(holder.map(|table| table.metadata_location().to_owned()))
+    }
+
+    fn dropped(&self, base: Table) -> Prepared {
+        Prepared {
+            swap: Swap {
+                table: self.change.table.clone(),
+                expected: Some(base.metadata_location().to_owned()),
+                new: None,
+            },
+            table: base,
+            metadata_bytes: 0,
+            list: None,
+            files: Vec::new(),
+            shared_file: None,
+            obsolete: Vec::new(),
+        }
     }
 
     fn staged(&mut self, lake: &Lake) -> Result<Table> {
@@ -152,6 +195,9 @@ impl<'a> Work<'a> {
             reason,
         };
         let metadata = base.metadata();
+        if self.change.renamed_from.is_some() && base.name() == &self.change.table {
+            return Err(stale("the table to rename is gone".into()));
+        }
         if let Some(uuid) = self.change.expected_uuid
             && (!existing || metadata.uuid() != uuid)
         {

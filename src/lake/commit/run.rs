@@ -129,7 +129,16 @@ impl Run<'_> {
     async fn load(&self) -> Result<Bases> {
         let mut bases = Vec::with_capacity(self.work.len());
         for work in &self.work {
-            bases.push(self.lake.find(&work.change.table).await?);
+            let change = work.change;
+            let base = match &change.renamed_from {
+                None => self.lake.find(&change.table).await?,
+                Some(old) => match self.lake.find(old).await? {
+                    Some(base) => Some(base),
+                    // Where this very commit took place the table has its new name.
+                    None => self.lake.find(&change.table).await?,
+                },
+            };
+            bases.push(base);
         }
         Ok(bases)
     }
@@ -170,7 +179,9 @@ impl Run<'_> {
     }
 
     fn found(&self, bases: Bases) -> Result<Committed, CommitError> {
-        let tables = bases.into_iter().collect::<Option<Vec<_>>>();
+        let kept = bases.into_iter().zip(&self.work);
+        let kept = kept.filter(|(_, work)| !work.change.drop);
+        let tables = kept.map(|(base, _)| base).collect::<Option<Vec<_>>>();
         let tables = tables.ok_or_else(|| {
             Error::conflict("the commit took place, and one of its tables was dropped after it")
         })?;
@@ -192,6 +203,10 @@ impl Run<'_> {
                 .changes
                 .iter()
                 .position(|change| change.table == swap.table);
+            // The base of a rename stands under its old name, whose own swap tells.
+            if index.is_some_and(|index| self.commit.changes[index].renamed_from.is_some()) {
+                return true;
+            }
             let base = index.and_then(|index| bases[index].as_ref());
             swap.expected.as_deref() == base.map(Table::metadata_location)
         };
@@ -289,6 +304,9 @@ impl Run<'_> {
         let cache = self.lake.store.manifests();
         let mut tables = Vec::with_capacity(prepared.len());
         for part in prepared {
+            if part.swap.new.is_none() {
+                continue;
+            }
             let replaced = part.swap.expected.as_deref();
             cache
                 .put_commit(&part.table, part.metadata_bytes, replaced)

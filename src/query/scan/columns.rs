@@ -68,6 +68,15 @@ impl FieldIdAdapterFactory {
             names: Arc::clone(&self.names),
         }
     }
+
+    /// Places of a file's columns that are needed for these of the table.
+    pub(super) fn roots(&self, wanted: &Schema, file: &Schema) -> Vec<usize> {
+        let finder = self.finder(file);
+        let wanted = wanted.fields().iter();
+        wanted
+            .filter_map(|field| finder.find(field, file.fields()))
+            .collect()
+    }
 }
 
 impl PhysicalExprAdapterFactory for FieldIdAdapterFactory {

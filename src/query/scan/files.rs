@@ -61,7 +61,11 @@ pub(super) async fn plan(
     table: &IcebergTable,
     predicate: &Predicate,
 ) -> Result<ScanFiles, QueryError> {
-    let all = table.manifests().await?;
+    let overlay = table.overlay.as_deref();
+    let all = match overlay {
+        Some(overlay) if overlay.removed_all => Vec::new(),
+        _ => table.manifests().await?,
+    };
     let metadata = table.table().metadata();
     let pruner = prune::Pruner::new(metadata, &table.iceberg_schema, predicate);
     let passed = |sequence_number: i64| {
@@ -83,7 +87,11 @@ pub(super) async fn plan(
     let deletes = DeleteIndex::new(metadata, read_all(table, deletes).await?);
     let mut files = ScanFiles::default();
     for file in read_all(table, data).await? {
-        if passed(file.entry.sequence_number().unwrap_or(0)) || !pruner.file_may_match(&file) {
+        let removed = overlay.is_some_and(|overlay| overlay.removes(file.file()));
+        if removed
+            || passed(file.entry.sequence_number().unwrap_or(0))
+            || !pruner.file_may_match(&file)
+        {
             continue;
         }
         let applying = deletes.applying_to(&file);
@@ -93,6 +101,11 @@ pub(super) async fn plan(
             files.with_deletes.push((file, applying));
         }
     }
+    // Delete files of others are older than what the transaction has written.
+    let added = overlay.iter().flat_map(|overlay| overlay.entries(metadata));
+    files
+        .plain
+        .extend(added.filter(|file| pruner.file_may_match(file)));
     Ok(files)
 }
 

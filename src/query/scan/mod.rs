@@ -5,9 +5,11 @@
 mod columns;
 mod deletes;
 mod files;
+mod overlay;
 mod parquet;
 mod predicate;
 mod prune;
+mod rows;
 mod schema;
 mod statistics;
 mod structs;
@@ -33,6 +35,8 @@ use super::{QueryError, QueryErrorKind};
 use crate::lake::{Table, history};
 
 pub(super) use files::{DataFileEntry, all as all_files};
+pub(super) use overlay::Overlay;
+pub(super) use rows::{FILE_COLUMN, ROW_COLUMN, RowTable};
 
 /// A moment of a table's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub(super) struct IcebergTable {
     snapshot: Option<SnapshotRef>,
     /// Leave out files with this data sequence number or a lower one.
     after_sequence_number: Option<i64>,
+    /// What a transaction has changed of its files.
+    overlay: Option<Arc<Overlay>>,
     iceberg_schema: IcebergSchemaRef,
     schema: SchemaRef,
 }
@@ -71,9 +77,10 @@ impl IcebergTable {
         };
         let iceberg_schema = metadata.current_schema().clone();
         Ok(Self {
-            schema: schema::to_arrow(&iceberg_schema)?,
+            schema: schema::of_table(&table, &iceberg_schema)?,
             iceberg_schema,
             snapshot,
+            overlay: None,
             after_sequence_number: pin.and_then(|pin| pin.after_sequence_number),
             table,
         })
@@ -103,12 +110,22 @@ impl IcebergTable {
             snapshot.schema(metadata).map_err(schema::corrupt)?
         };
         Ok(Self {
-            schema: schema::to_arrow(&iceberg_schema)?,
+            schema: schema::of_table(&self.table, &iceberg_schema)?,
             iceberg_schema,
             snapshot: Some(snapshot),
+            overlay: None,
             after_sequence_number: None,
             table: self.table.clone(),
         })
+    }
+
+    /// The table with what a transaction has changed of its files.
+    #[must_use]
+    pub(super) fn with_overlay(self, overlay: Overlay) -> Self {
+        Self {
+            overlay: Some(Arc::new(overlay)),
+            ..self
+        }
     }
 
     pub(super) fn table(&self) -> &Table {

@@ -7,6 +7,29 @@ use iceberg::spec::Schema as IcebergSchema;
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 
 use super::{QueryError, QueryErrorKind};
+use crate::lake::Table;
+use crate::query::declared::Declared;
+use crate::query::postgres::types;
+
+/// The table's columns with what was declared of them: texts that are more are marked as such.
+pub(super) fn of_table(table: &Table, schema: &IcebergSchema) -> Result<SchemaRef, QueryError> {
+    let arrow = to_arrow(schema)?;
+    let declared = Declared::of(table)?;
+    if declared.columns.is_empty() {
+        return Ok(arrow);
+    }
+    let marked = |field: &Arc<Field>| {
+        let id = field_id(field)?;
+        let mark = declared.column(id).kind?.mark()?;
+        Some(Arc::new(types::marked(field.as_ref().clone(), mark)))
+    };
+    let fields: Vec<_> = arrow
+        .fields()
+        .iter()
+        .map(|field| marked(field).unwrap_or_else(|| Arc::clone(field)))
+        .collect();
+    Ok(Arc::new(Schema::new(fields)))
+}
 
 /// Top-level texts and bytes are views, as DataFusion's Parquet reader makes them fastest.
 pub(super) fn to_arrow(schema: &IcebergSchema) -> Result<SchemaRef, QueryError> {

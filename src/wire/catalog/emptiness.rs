@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast::{
     Visitor,
 };
 
-use crate::wire::names;
+use crate::query::names;
 
 /// Tables of `pg_catalog` without a row: what they tell of does not exist here.
 pub(super) const EMPTY: &[&str] = &[

@@ -200,6 +200,11 @@ impl CatalogCache {
         Ok(found)
     }
 
+    /// Tables were made or dropped: who looks next takes a new snapshot.
+    pub async fn forget(&self) {
+        *self.taken.lock().await = None;
+    }
+
     /// The snapshot for a statement of a session.
     pub(super) async fn refresh(&self, session: &Session) -> Result<Arc<Snapshot>> {
         if self

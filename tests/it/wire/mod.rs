@@ -11,3 +11,4 @@ mod process;
 mod psql;
 mod repeatable;
 mod simple;
+mod writing;

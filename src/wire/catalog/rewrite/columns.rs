@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{self, Expr, Ident, OrderByKind, Query, Sel
 
 use super::build::{call, null, take};
 use super::types::{Identifier, identifier_type};
-use crate::wire::names;
+use crate::query::names;
 
 /// A cast to `regclass` and its like whose result is shown: as a name.
 pub(super) fn show_by_name(expr: &mut Expr) {

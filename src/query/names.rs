@@ -1,16 +1,25 @@
 //! Names of result columns as Postgres gives them: `count`, `case`, `?column?`.
-//! Only what the client is told: inside a plan DataFusion's own names stay.
+//! For what is told to clients and for tables made of queries: inside a plan DataFusion's own names
+//! stay.
 
 use arrow::datatypes::Schema;
 use datafusion::sql::sqlparser::ast::{
     self, CastKind, Expr, FunctionArguments, SelectItem, SetExpr,
 };
 
+/// Unquoted names fold to lower case.
+fn folded(name: &ast::Ident) -> String {
+    match name.quote_style {
+        Some(_) => name.value.clone(),
+        None => name.value.to_lowercase(),
+    }
+}
+
 /// What an expression is called that has no name of its own.
 const NAMELESS: &str = "?column?";
 
 /// The columns' names: from the syntax tree where it tells, else as planned.
-pub(super) fn of_columns(schema: &Schema, statement: Option<&ast::Statement>) -> Vec<String> {
+pub fn of_columns(schema: &Schema, statement: Option<&ast::Statement>) -> Vec<String> {
     let planned = schema.fields().iter().map(|field| field.name().clone());
     let items = match statement {
         Some(ast::Statement::Query(query)) => leftmost(&query.body),
@@ -36,7 +45,7 @@ pub(super) fn of_columns(schema: &Schema, statement: Option<&ast::Statement>) ->
         if let SelectItem::UnnamedExpr(expr) = item {
             names[at] = of_expr(expr).unwrap_or_else(|| NAMELESS.to_owned());
         } else if let SelectItem::ExprWithAlias { alias, .. } = item {
-            names[at] = super::utility::folded(alias);
+            names[at] = folded(alias);
         }
         at += 1;
     }
@@ -44,7 +53,7 @@ pub(super) fn of_columns(schema: &Schema, statement: Option<&ast::Statement>) ->
 }
 
 /// The SELECT list that names a query's columns; VALUES has none.
-pub(super) fn leftmost(body: &SetExpr) -> Option<&[SelectItem]> {
+pub fn leftmost(body: &SetExpr) -> Option<&[SelectItem]> {
     match body {
         SetExpr::Select(select) => Some(&select.projection),
         SetExpr::Query(query) => leftmost(&query.body),
@@ -53,7 +62,7 @@ pub(super) fn leftmost(body: &SetExpr) -> Option<&[SelectItem]> {
     }
 }
 
-pub(super) fn is_wildcard(item: &SelectItem) -> bool {
+pub fn is_wildcard(item: &SelectItem) -> bool {
     matches!(
         item,
         SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)
@@ -61,11 +70,11 @@ pub(super) fn is_wildcard(item: &SelectItem) -> bool {
 }
 
 /// Postgres's name of an expression; None where it has none.
-pub(super) fn of_expr(expr: &Expr) -> Option<String> {
+pub fn of_expr(expr: &Expr) -> Option<String> {
     let fixed = |name: &str| Some(name.to_owned());
     match expr {
-        Expr::Identifier(name) => Some(super::utility::folded(name)),
-        Expr::CompoundIdentifier(parts) => parts.last().map(super::utility::folded),
+        Expr::Identifier(name) => Some(folded(name)),
+        Expr::CompoundIdentifier(parts) => parts.last().map(folded),
         Expr::CompoundFieldAccess { root, access_chain } => access_chain
             .iter()
             .rev()
@@ -79,7 +88,7 @@ pub(super) fn of_expr(expr: &Expr) -> Option<String> {
             let name = function.name.0.last()?.as_ident()?;
             match (&function.args, name.value.to_ascii_lowercase().as_str()) {
                 (FunctionArguments::None, keyword) => Some(keyword.to_owned()),
-                _ => Some(super::utility::folded(name)),
+                _ => Some(folded(name)),
             }
         }
         Expr::Cast {
@@ -101,7 +110,7 @@ pub(super) fn of_expr(expr: &Expr) -> Option<String> {
         Expr::Exists { negated: false, .. } => fixed("exists"),
         Expr::Subquery(query) => match leftmost(&query.body)? {
             [SelectItem::UnnamedExpr(expr)] => of_expr(expr),
-            [SelectItem::ExprWithAlias { alias, .. }] => Some(super::utility::folded(alias)),
+            [SelectItem::ExprWithAlias { alias, .. }] => Some(folded(alias)),
             _ => None,
         },
         Expr::Extract { .. } => fixed("extract"),
