@@ -157,3 +157,6 @@ select * from (values (1), (1), (2), (null), (null)) a(x) intersect all select *
 select * from (values (1, 'a'), (1, 'a'), (1, 'b')) a(x, y) except all select * from (values (1, 'a')) b(x, y) order by 1, 2
 (select 1 union all select 1) except all (select 1 except all select 2) order by 1
 select count(*) from (select dept from emp except all select code from dept) x
+select (select 1), (select 2), (select max(id) from emp)
+select '1'::int, '1'::text, 1::int, 1::text, 1::int8 + 1, 1 + 1
+select (select count(*) from emp) - (select count(*) from dept), (select 1) + 1, (select 2) + 1

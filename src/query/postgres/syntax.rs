@@ -754,13 +754,13 @@ pub fn select(select: &mut Select) {
     }
 }
 
-/// Two columns that were respelled alike: the planner wants them told apart.
+/// Two columns that the planner would give one name: it wants them told apart.
 pub fn tell_apart(select: &mut Select) {
     let mut seen = std::collections::BTreeSet::new();
     for (index, item) in select.projection.iter_mut().enumerate() {
         if let SelectItem::UnnamedExpr(expr) = item
             && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
-            && !seen.insert(expr.to_string())
+            && !seen.insert(planners_name(expr))
         {
             let alias = Ident::with_quote('"', format!("{expr} #{index}"));
             *item = SelectItem::ExprWithAlias {
@@ -769,6 +769,20 @@ pub fn tell_apart(select: &mut Select) {
             };
         }
     }
+}
+
+/// The planner names a cast as what is cast, and every subquery alike.
+fn planners_name(expr: &Expr) -> String {
+    let mut plain = expr.clone();
+    let _: ControlFlow<()> = ast::visit_expressions_mut(&mut plain, |expr| {
+        match expr {
+            Expr::Cast { expr: inner, .. } => *expr = take(inner),
+            Expr::Subquery(_) => *expr = Expr::Identifier(Ident::new("subquery")),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    });
+    plain.to_string()
 }
 
 /// `exists (select …)` outside of a filter: whether its rows can be counted.

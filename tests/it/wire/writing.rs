@@ -1,7 +1,11 @@
 //! Writing through SQL: what a client writes is there for all, once and whole, or not at all.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use frazil::lake::commit::{Commit, FileChange, NewTable, TableChange};
 use futures::{SinkExt, StreamExt};
+use iceberg::spec::{NestedField, PrimitiveType, Schema, SortOrder, Type, UnboundPartitionSpec};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::fixture::{READER, WRITER, Wire, code, wire};
@@ -639,6 +643,66 @@ async fn temporary_tables_are_a_sessions_own() {
             .iter()
             .all(|table| table.namespace() != "pg_temp")
     );
+}
+
+/// Makes a table with this property, as those do who fill it.
+async fn make(wire: &Wire, table: &str, property: &str) {
+    let lake = wire.engine.lake();
+    let long = Type::Primitive(PrimitiveType::Long);
+    let field = NestedField::optional(1, "id", long);
+    let schema = Schema::builder().with_fields([Arc::new(field)]).build();
+    let create = TableChange {
+        create: Some(NewTable {
+            schema: schema.unwrap(),
+            partition: UnboundPartitionSpec::default(),
+            sort_order: SortOrder::unsorted_order(),
+            properties: [(property.to_owned(), "{}".to_owned())].into(),
+        }),
+        ..TableChange::new(table.parse().unwrap(), FileChange::Nothing)
+    };
+    let commit = Commit {
+        id: lake.entropy.uuid(),
+        changes: vec![create],
+        guards: Vec::new(),
+    };
+    lake.commit(&commit).await.unwrap();
+}
+
+/// Events are appended by their stream, curated tables filled by their model: nobody changes them
+/// by hand, in whatever way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_of_streams_and_models_are_not_written_by_hand() {
+    let wire = wire().await;
+    for (table, property) in [
+        ("shop.filled", "frazil.ledger"),
+        ("shop.letters", "frazil.event-table.shop.filled"),
+        ("curated.daily", "frazil.model"),
+    ] {
+        make(&wire, table, property).await;
+        let client = writer(&wire).await;
+        run(&client, "create table public.mine (id bigint)").await;
+        for statement in [
+            format!("insert into {table} values (1)"),
+            format!("insert into {table} select 1"),
+            format!("update {table} set id = 1"),
+            format!("delete from {table}"),
+            format!("truncate {table}"),
+            format!("drop table {table}"),
+            format!("alter table {table} add column more text"),
+            format!("alter table {table} rename to other"),
+            format!("comment on table {table} is 'x'"),
+            format!("merge into {table} t using mine m on t.id = m.id when matched then delete"),
+            format!("copy {table} from stdin"),
+        ] {
+            fails(&client, &statement, "42809").await;
+        }
+        assert!(
+            rows(&client, &format!("select * from {table}"))
+                .await
+                .is_empty()
+        );
+        run(&client, "drop table public.mine").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
