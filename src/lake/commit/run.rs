@@ -163,6 +163,10 @@ impl Run<'_> {
         let Some(unresolved) = &self.unresolved else {
             return false;
         };
+        // A drop leaves nothing that it could be known by. Whoever did it, the tables are gone.
+        if self.work.iter().all(|work| work.change.drop) {
+            return bases.iter().all(Option::is_none);
+        }
         let written: BTreeSet<&str> = unresolved
             .swaps
             .iter()

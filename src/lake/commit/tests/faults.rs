@@ -306,3 +306,29 @@ async fn whoever_lost_the_lease_cannot_publish() {
     assert_eq!(live(&lake, "a.t").await, ["/1"]);
     assert_eq!(stored_files(&lake).await, before, "nothing is left behind");
 }
+
+/// A drop whose reply was lost took place; the next try must not say that there is no such table.
+#[tokio::test]
+async fn a_drop_is_carried_out_whatever_gets_lost() {
+    for fate in [Fate::Lost, Fate::Dropped, Fate::Late, Fate::Busy] {
+        let (lake, _) = lake();
+        let table = create(&lake, "a.t").await;
+        create(&lake, "a.other").await;
+        let (fickle, _) = Fickle::over(&lake, &[fate], 0);
+        let drop = || TableChange {
+            drop: true,
+            expected_uuid: Some(table.metadata().uuid()),
+            ..change("a.t", FileChange::Nothing)
+        };
+        let done = fickle.commit(&commit(&fickle, vec![drop()])).await;
+        assert!(
+            done.unwrap_or_else(|e| panic!("{fate:?}: {e}"))
+                .tables
+                .is_empty()
+        );
+        assert!(lake.find(&name("a.t")).await.unwrap().is_none(), "{fate:?}");
+        assert!(lake.find(&name("a.other")).await.unwrap().is_some());
+        // Where nothing is unknown, a table that isn't there is an error.
+        assert!(lake.commit(&commit(&lake, vec![drop()])).await.is_err());
+    }
+}
