@@ -23,6 +23,8 @@ pub fn files(folder: &Path) -> Vec<(String, String)> {
 pub fn of(text: &str) -> Vec<String> {
     text.lines()
         .filter(|line| !line.is_empty() && !line.starts_with("-- "))
+        // A semicolon left in a statement tells that it is several.
+        .map(|line| line.trim_end().trim_end_matches(';'))
         .flat_map(parts)
         .collect()
 }
