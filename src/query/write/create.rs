@@ -293,6 +293,16 @@ fn refuse_odd(create: &ast::CreateTable) -> Result<()> {
     }
 }
 
+/// Table properties that a statement may set, by how they begin. Never one that names a place
+/// (`write.data.path`, `write.metadata.path`): SQL writes nowhere but in the table's own folder.
+const PROPERTIES: [&str; 5] = [
+    "commit.manifest",
+    "history.expire.min-snapshots-to-keep",
+    "write.parquet.",
+    "write.target-file-size-bytes",
+    "gc.enabled",
+];
+
 /// Partitioning, part by part, and properties.
 fn options(create: &ast::CreateTable) -> Result<(Vec<String>, BTreeMap<String, String>)> {
     let mut partitioning = match create.partition_by.as_deref() {
@@ -321,8 +331,13 @@ fn options(create: &ast::CreateTable) -> Result<(Vec<String>, BTreeMap<String, S
         let key = folded(key);
         if key == PARTITIONING {
             partitioning.extend(listed(&text));
-        } else if key.contains('.') && !key.starts_with("frazil.") {
+        } else if PROPERTIES.iter().any(|own| key.starts_with(own)) {
             properties.insert(key, text);
+        } else if key.contains('.') {
+            return Err(refuse(
+                "42501",
+                format!("the table property \"{key}\" can't be set by a statement"),
+            ));
         } else if !IGNORED_OPTIONS.contains(&key.as_str()) {
             return Err(refuse("22023", format!("unrecognized parameter \"{key}\"")));
         }
