@@ -17,6 +17,7 @@ use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::prelude::SessionConfig;
+use std::time::Duration;
 
 use super::catalog::CATALOG_NAME;
 use super::log::{QueryFigures, QueryLog};
@@ -45,6 +46,9 @@ pub struct EngineOptions {
     /// Where queries execute; None: on threads of the engine's own, so that one that computes for
     /// long keeps nobody from being heard. For a simulation, that everything happens in one order.
     pub runtime: Option<tokio::runtime::Handle>,
+    /// A transaction that began to write files longer ago can't be committed: upkeep deletes files
+    /// that nothing reaches once they are old, so this is at most half of its safety age (I9).
+    pub oldest_write: Duration,
 }
 
 impl Default for EngineOptions {
@@ -55,6 +59,7 @@ impl Default for EngineOptions {
             spill_bytes: 16 << 30,
             threads: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
             runtime: None,
+            oldest_write: Duration::from_secs(30 * 60),
         }
     }
 }
@@ -65,6 +70,7 @@ pub struct Engine {
     runtime: QueryRuntime,
     environment: Arc<RuntimeEnv>,
     template: SessionState,
+    oldest_write: Duration,
     log: Arc<QueryLog>,
     model_admin: RwLock<Option<Arc<dyn ModelAdmin>>>,
     system_tables: RwLock<BTreeMap<String, Arc<dyn TableProvider>>>,
@@ -99,6 +105,7 @@ impl Engine {
                 None => QueryRuntime::new(options.threads.max(1))?,
             },
             environment,
+            oldest_write: options.oldest_write,
             log: Arc::clone(&log),
             model_admin: RwLock::new(None),
             system_tables: RwLock::new(BTreeMap::new()),
@@ -163,6 +170,10 @@ impl Engine {
 
     pub(super) fn runtime(&self) -> &QueryRuntime {
         &self.runtime
+    }
+
+    pub(super) fn oldest_write(&self) -> Duration {
+        self.oldest_write
     }
 
     pub(super) fn environment(&self) -> &Arc<RuntimeEnv> {

@@ -54,7 +54,7 @@ impl Lakehouse {
     pub async fn open_config(config: Config) -> Result<Self, OpenError> {
         let lake = open_existing(&config).await?;
         let holder = format!("embedded-{}", lake.entropy.uuid());
-        let engine = open_engine(&config.query, lake)?;
+        let engine = open_engine(&config, lake)?;
         // A folder that isn't there, or isn't right, is told by those who run models.
         let models = declare::models(&config).unwrap_or_else(|problems| {
             tracing::debug!(%problems, "models are left out");

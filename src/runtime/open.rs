@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{CatalogConfig, Config, Problems, QueryConfig, S3Config, Secret};
+use crate::config::{CatalogConfig, Config, Problems, S3Config, Secret};
 use crate::lake::database::{self, SqlOptions};
 use crate::lake::store::{S3Options, Store, StoreOptions};
 use crate::lake::{self, Lake};
@@ -87,7 +87,9 @@ pub(super) async fn open_existing(config: &Config) -> Result<Lake, OpenError> {
 }
 
 /// The engine over a lake, within the configuration's limits.
-pub fn open_engine(config: &QueryConfig, lake: Lake) -> Result<Arc<Engine>, OpenError> {
+pub fn open_engine(config: &Config, lake: Lake) -> Result<Arc<Engine>, OpenError> {
+    let (config, upkeep) = (&config.query, &config.upkeep);
+    let defaults = EngineOptions::default();
     if let Some(folder) = &config.spill_folder {
         make_folder(folder)?;
     }
@@ -96,7 +98,8 @@ pub fn open_engine(config: &QueryConfig, lake: Lake) -> Result<Arc<Engine>, Open
         spill_directory: config.spill_folder.clone(),
         spill_bytes: config.spill_bytes,
         threads: config.threads,
-        runtime: None,
+        oldest_write: defaults.oldest_write.min(upkeep.safety_age / 2),
+        ..defaults
     };
     Ok(Engine::new(lake, options)?)
 }

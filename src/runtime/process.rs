@@ -66,7 +66,7 @@ impl Process {
         runtimes: &Runtimes,
     ) -> Result<Self, OpenError> {
         let lake = open_lake(&config).await?;
-        let engine = open_engine(&config.query, lake.clone())?;
+        let engine = open_engine(&config, lake.clone())?;
         let log = match &config.source {
             SourceConfig::Kafka { .. } => None,
             SourceConfig::Embedded { path } => Some(sinks::open_log(path, &lake).await?),

@@ -55,6 +55,7 @@ impl Session {
         schema: SchemaRef,
         rows: CopyRows,
     ) -> Result<Written> {
+        self.begin_writing();
         let writer = Writer::reading(self);
         let (mut target, places) = writer.copy_target(statement).await?;
         let slots = Slot::all(&target)?;

@@ -40,7 +40,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{self, Statement};
 
 use super::catalog::Own;
-use super::session::Session;
+use super::session::{Session, lock};
 use super::{Access, QueryError, QueryErrorKind, RowStream};
 use crate::domain::TableName;
 
@@ -131,6 +131,10 @@ struct Writer<'a> {
 }
 
 impl Session {
+    fn begin_writing(&self) {
+        lock(&self.writes).began_ms = self.engine().lake().clock.now_ms();
+    }
+
     /// Carries out a statement for which [`command`] knows a name, in the open transaction:
     /// [`Self::commit_writes`] must follow. A statement that fails has changed nothing.
     ///
@@ -142,6 +146,7 @@ impl Session {
         text: &str,
     ) -> Result<Written> {
         use Statement as S;
+        self.begin_writing();
         let writer = Writer {
             session: self,
             parameters: (!values.is_empty()).then(|| ParamValues::from(values.to_vec())),

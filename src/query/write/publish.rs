@@ -12,10 +12,6 @@ use crate::lake::store::Store;
 use crate::query::session::{Session, lock};
 use crate::query::{QueryError, QueryErrorKind};
 
-/// A transaction that wrote its first file longer ago is refused: upkeep takes files that nothing
-/// reaches for left behind, and deletes them once they are old (I9).
-const LONGEST: Duration = Duration::from_secs(30 * 60);
-
 /// A transaction's tables at a savepoint.
 #[derive(Clone, Debug, Default)]
 pub struct Savepoint(BTreeMap<TableName, Pending>);
@@ -39,11 +35,12 @@ impl Session {
             let now = self.engine().lake().clock.now_ms();
             let age =
                 Duration::from_millis(now.saturating_sub(since.unwrap_or(now)).unsigned_abs());
-            let done = if age > LONGEST {
+            let longest = self.engine().oldest_write();
+            let done = if age > longest {
                 Err(refuse(
                     "25P03",
                     format!(
-                        "the transaction has written for more than {LONGEST:?} and can't be committed any more"
+                        "the transaction has written for more than {longest:?} and can't be committed any more"
                     ),
                 ))
             } else {

@@ -24,6 +24,9 @@ use crate::query::{QueryError, QueryErrorKind, RowStream};
 /// What a session's temporary tables may hold, as Parquet.
 const MOST_TEMPORARY_BYTES: u64 = 256 << 20;
 
+/// Files of a transaction, each of whose names is held until it ends.
+const MOST_FILES: usize = 100_000;
+
 /// Files being filled with rows of one table.
 pub(super) struct Sink {
     writer: TableWriter,
@@ -223,8 +226,15 @@ impl Writer<'_> {
             let entry = (store.clone(), file.file_path().to_owned());
             writes.written.push(entry);
         }
-        let now = self.session.engine().lake().clock.now_ms();
-        writes.since_ms.get_or_insert(now);
+        // Its first file may be as old as the statement.
+        let began_ms = writes.began_ms;
+        writes.since_ms.get_or_insert(began_ms);
+        if writes.written.len() > MOST_FILES {
+            return Err(refuse(
+                "54000",
+                format!("a transaction writes at most {MOST_FILES} files; commit it in parts"),
+            ));
+        }
         let bytes =
             |files: &[DataFile]| files.iter().map(DataFile::file_size_in_bytes).sum::<u64>();
         if draft.temporary && bytes(files) + writes.temporary_bytes() > MOST_TEMPORARY_BYTES {

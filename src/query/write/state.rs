@@ -21,8 +21,10 @@ pub(in crate::query) struct Writes {
     pub temporary: BTreeMap<TableName, Draft>,
     /// Every data file that this transaction wrote, to be deleted when it comes to nothing.
     pub written: Vec<(Store, String)>,
-    /// When the first of them was written.
+    /// When the first statement that wrote one of them began.
     pub since_ms: Option<i64>,
+    /// When the statement began that runs now.
+    pub began_ms: i64,
     /// Where temporary tables lie: in memory.
     pub memory: Store,
 }
@@ -34,6 +36,7 @@ impl Default for Writes {
             temporary: BTreeMap::new(),
             written: Vec::new(),
             since_ms: None,
+            began_ms: 0,
             memory: Store::memory(),
         }
     }

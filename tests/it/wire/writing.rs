@@ -1,14 +1,16 @@
 //! Writing through SQL: what a client writes is there for all, once and whole, or not at all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use frazil::lake::commit::{Commit, FileChange, NewTable, TableChange};
+use frazil::query::{Engine, EngineOptions};
 use futures::{SinkExt, StreamExt};
 use iceberg::spec::{NestedField, PrimitiveType, Schema, SortOrder, Type, UnboundPartitionSpec};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::fixture::{READER, WRITER, Wire, code, wire};
+use super::fixture::{READER, WRITER, Wire, code, wire, wire_over};
 
 /// Rows as `a|b`, NULL as nothing.
 async fn rows(client: &Client, sql: &str) -> Vec<String> {
@@ -643,6 +645,57 @@ async fn temporary_tables_are_a_sessions_own() {
             .iter()
             .all(|table| table.namespace() != "pg_temp")
     );
+}
+
+/// Upkeep may have taken the files of a transaction that began too long ago.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_wrote_too_long_ago_is_not_committed() {
+    let wire = wire().await;
+    let strict = EngineOptions {
+        oldest_write: Duration::ZERO,
+        threads: 2,
+        ..EngineOptions::default()
+    };
+    let engine = Engine::new(wire.engine.lake().clone(), strict).unwrap();
+    let late = wire_over(engine, |_| {}).await;
+    let (a, b) = (writer(&wire).await, writer(&late).await);
+    run(&a, "create table t (a int); insert into t values (1)").await;
+    run(&b, "begin; insert into t values (2)").await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    fails(&b, "commit", "25P03").await;
+    assert_eq!(rows(&a, "select a from t").await, ["1"]);
+    assert_eq!(rows(&b, "select a from t").await, ["1"]);
+    assert_eq!(files(&wire).await.len(), 1);
+}
+
+/// SQL has no way to a folder other than the table's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_property_leads_out_of_the_tables_folder() {
+    let wire = wire().await;
+    let client = writer(&wire).await;
+    for property in [
+        "write.data.path",
+        "write.metadata.path",
+        "write.object-storage.path",
+        "write.folder-storage.path",
+        "write.location-provider.impl",
+        "frazil.ledger",
+    ] {
+        let sql = format!("create table t (a int) with (\"{property}\" = '/tmp/elsewhere')");
+        fails(&client, &sql, "42501").await;
+    }
+    fails(
+        &client,
+        "create table t (a int) with (location = '/tmp/elsewhere')",
+        "22023",
+    )
+    .await;
+    let sql = "create table t (a int) with (\"write.parquet.compression-codec\" = 'snappy')";
+    run(&client, sql).await;
+    for name in ["\"../t\"", "\"a/b\"", "\"..\""] {
+        let sql = format!("create table {name} (a int)");
+        assert!(client.simple_query(&sql).await.is_err(), "{name}");
+    }
 }
 
 /// Makes a table with this property, as those do who fill it.
