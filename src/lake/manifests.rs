@@ -116,6 +116,17 @@ impl ManifestCache {
         self.entries.insert(location.to_owned(), entry).await;
     }
 
+    /// Remembers a manifest that this process wrote itself: `listed` says which sequence number it
+    /// got.
+    pub(super) async fn put_manifest(&self, bytes: u64, manifest: Manifest, listed: &ManifestFile) {
+        let entry = Entry {
+            bytes: bytes * MANIFEST_GROWTH,
+            value: Value::Manifest(Arc::new(inherit(manifest, listed))),
+        };
+        let location = listed.manifest_path.clone();
+        self.entries.insert(location, entry).await;
+    }
+
     /// A snapshot's manifest list. `Corrupt` when it can't be parsed.
     pub async fn list(
         &self,

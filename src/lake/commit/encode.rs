@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataFile, FormatVersion, ManifestContentType, ManifestFile, ManifestList, ManifestListWriter,
-    ManifestWriterBuilder, PartitionSpecRef, SchemaRef, UNASSIGNED_SEQUENCE_NUMBER,
+    DataFile, FormatVersion, Manifest, ManifestContentType, ManifestEntry, ManifestFile,
+    ManifestList, ManifestListWriter, ManifestMetadata, ManifestStatus, ManifestWriterBuilder,
+    PartitionSpecRef, SchemaRef, UNASSIGNED_SEQUENCE_NUMBER,
 };
 
 use crate::lake::{Error, ErrorKind, Result, partition};
@@ -16,6 +17,8 @@ use crate::lake::{Error, ErrorKind, Result, partition};
 pub(super) struct NewFile {
     pub location: String,
     pub bytes: Bytes,
+    /// What the bytes of a manifest say, so that whoever reads it next needn't parse them.
+    pub manifest: Option<Arc<Manifest>>,
 }
 
 /// A manifest list about to be written, and what it says.
@@ -29,8 +32,35 @@ pub(super) struct ManifestListFile {
 pub(super) enum Line {
     Added(Box<DataFile>),
     /// Kept as it was: with the snapshot and the sequence numbers it came with.
-    Existing(Arc<iceberg::spec::ManifestEntry>),
-    Deleted(Arc<iceberg::spec::ManifestEntry>),
+    Existing(Arc<ManifestEntry>),
+    Deleted(Arc<ManifestEntry>),
+}
+
+impl Line {
+    fn entry(self, snapshot_id: i64) -> ManifestEntry {
+        let with = |status, entry: &ManifestEntry, snapshot_id| ManifestEntry {
+            status,
+            snapshot_id: Some(snapshot_id),
+            sequence_number: Some(entry.sequence_number.unwrap_or_default()),
+            file_sequence_number: entry.file_sequence_number,
+            data_file: entry.data_file.clone(),
+        };
+        match self {
+            Self::Added(file) => ManifestEntry {
+                status: ManifestStatus::Added,
+                snapshot_id: Some(snapshot_id),
+                // Told by the manifest list, once it is known.
+                sequence_number: None,
+                file_sequence_number: None,
+                data_file: *file,
+            },
+            Self::Existing(entry) => {
+                let added_by = entry.snapshot_id.unwrap_or_default();
+                with(ManifestStatus::Existing, &entry, added_by)
+            }
+            Self::Deleted(entry) => with(ManifestStatus::Deleted, &entry, snapshot_id),
+        }
+    }
 }
 
 /// What a manifest is written for.
@@ -57,14 +87,34 @@ pub(super) async fn manifest(
     let location = shape.location.clone();
     partition::check_names(&shape.spec)
         .map_err(|error| error.about(&format!("the manifest {location}")))?;
-    let made = try_manifest(shape, lines).await;
+    let entries = lines.into_iter().map(|line| line.entry(shape.snapshot_id));
+    let entries: Vec<ManifestEntry> = entries.collect();
+    let metadata = ManifestMetadata::builder()
+        .schema_id(shape.schema.schema_id())
+        .schema(shape.schema.clone())
+        .partition_spec(shape.spec.as_ref().clone())
+        .format_version(FormatVersion::V2)
+        .content(shape.content)
+        .build();
+    let made = try_manifest(shape, &entries).await;
     let (file, bytes) = made.map_err(|error| refused("manifest", &location, error))?;
-    Ok((file, NewFile { location, bytes }))
+    let manifest = Manifest::new(metadata, entries);
+    debug_assert_eq!(
+        Manifest::parse_avro(&bytes).ok().as_ref(),
+        Some(&manifest),
+        "what is written is what is remembered"
+    );
+    let written = NewFile {
+        location,
+        bytes,
+        manifest: Some(Arc::new(manifest)),
+    };
+    Ok((file, written))
 }
 
 async fn try_manifest(
     shape: ManifestShape,
-    lines: Vec<Line>,
+    entries: &[ManifestEntry],
 ) -> iceberg::Result<(ManifestFile, Bytes)> {
     let scratch = FileIO::new_with_memory();
     let output = scratch.new_output(&shape.location)?;
@@ -78,20 +128,20 @@ async fn try_manifest(
         ManifestContentType::Data => builder.build_v2_data(),
         ManifestContentType::Deletes => builder.build_v2_deletes(),
     };
-    for line in lines {
-        match line {
-            Line::Added(file) => writer.add_file(*file, -1)?,
-            Line::Existing(entry) => writer.add_existing_file(
-                entry.data_file.clone(),
+    for entry in entries {
+        let file = entry.data_file.clone();
+        let number = entry.sequence_number.unwrap_or_default();
+        match entry.status {
+            ManifestStatus::Added => writer.add_file(file, -1)?,
+            ManifestStatus::Existing => writer.add_existing_file(
+                file,
                 entry.snapshot_id.unwrap_or_default(),
-                entry.sequence_number.unwrap_or_default(),
+                number,
                 entry.file_sequence_number,
             )?,
-            Line::Deleted(entry) => writer.add_delete_file(
-                entry.data_file.clone(),
-                entry.sequence_number.unwrap_or_default(),
-                entry.file_sequence_number,
-            )?,
+            ManifestStatus::Deleted => {
+                writer.add_delete_file(file, number, entry.file_sequence_number)?;
+            }
         }
     }
     let file = writer.write_manifest_file().await?;
@@ -136,7 +186,11 @@ pub(super) async fn manifest_list(
         "what is written is what is remembered"
     );
     Ok(ManifestListFile {
-        file: NewFile { location, bytes },
+        file: NewFile {
+            location,
+            bytes,
+            manifest: None,
+        },
         manifests,
     })
 }

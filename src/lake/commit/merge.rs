@@ -1,9 +1,9 @@
 //! Small manifests become few, a bounded piece of work in each commit (I10), so that planning a
 //! query and committing cost the same after ten thousand commits as after ten.
 //!
-//! Once there are `commit.manifest.min-count-to-merge` manifests below the target size, the
-//! smallest are merged, and larger ones only while they aren't larger than what is merged already:
-//! an entry is rewritten a logarithmic number of times in its life.
+//! Manifests stand in tiers by their number of entries, each tier [`Settings::fan_in`] times the one
+//! below. A tier that is full becomes one manifest of the next: an entry is rewritten once a tier,
+//! and a list holds less than `commit.manifest.min-count-to-merge` manifests below the target size.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,8 +21,15 @@ const DEFAULT_TARGET_BYTES: i64 = 8 << 20;
 /// About what an entry takes, where a foreign manifest doesn't tell how many it has.
 const ENTRY_BYTES: i64 = 400;
 
+/// A commit merges no more manifests than this times the fan-in, where another engine left many.
+const MOST_TIMES_FAN_IN: usize = 8;
+/// Tiers up to the target size, about, at the default fan-in: 1, 16, 256, 4,096 and more entries.
+const TIERS: usize = 6;
+
 struct Settings {
-    min_count: usize,
+    /// So many manifests of a tier become one. A larger number means fewer rewrites and longer
+    /// lists, each of which a commit writes whole.
+    fan_in: usize,
     target_bytes: i64,
 }
 
@@ -37,7 +44,7 @@ impl Settings {
             .get(TARGET_BYTES)
             .and_then(|text| text.parse().ok());
         Some(Self {
-            min_count: min_count.unwrap_or(DEFAULT_MIN_COUNT).max(2),
+            fan_in: (min_count.unwrap_or(DEFAULT_MIN_COUNT) / TIERS).max(2),
             target_bytes: target.unwrap_or(DEFAULT_TARGET_BYTES).max(1 << 10),
         })
     }
@@ -50,41 +57,41 @@ fn entries(manifest: &ManifestFile) -> i64 {
     }
 }
 
-/// The indexes of the manifests to merge, which share a partition spec; empty when there is
-/// nothing to do.
+/// The tier of a manifest of so many entries.
+fn tier(entries: i64, fan_in: usize) -> u32 {
+    u64::try_from(entries)
+        .unwrap_or(0)
+        .max(1)
+        .ilog(fan_in as u64)
+}
+
+/// The indexes of the manifests to merge: those of the lowest full tier, which share a partition
+/// spec, the oldest first up to the target size. Empty when there is nothing to do.
 fn choose(manifests: &[ManifestFile], settings: &Settings) -> Vec<usize> {
-    let mut by_spec: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+    let mut tiers: BTreeMap<(u32, i32), Vec<usize>> = BTreeMap::new();
     for (index, manifest) in manifests.iter().enumerate() {
         let small = manifest.manifest_length < settings.target_bytes;
         if manifest.content == ManifestContentType::Data && small {
-            by_spec
-                .entry(manifest.partition_spec_id)
-                .or_default()
-                .push(index);
+            let tier = tier(entries(manifest), settings.fan_in);
+            let key = (tier, manifest.partition_spec_id);
+            tiers.entry(key).or_default().push(index);
         }
     }
-    let crowded = by_spec.into_values().max_by_key(Vec::len);
-    let Some(mut small) = crowded.filter(|small| small.len() >= settings.min_count) else {
-        return Vec::new();
-    };
-    small.sort_by_key(|index| (entries(&manifests[*index]), *index));
-    let (mut bytes, mut gathered, mut chosen) = (0, 0, Vec::new());
-    for index in small {
-        let manifest = &manifests[index];
-        bytes += manifest.manifest_length;
-        let enough = chosen.len() >= settings.min_count / 2;
-        let too_large = bytes > settings.target_bytes || entries(manifest) > gathered;
-        let too_many = chosen.len() >= settings.min_count * 2;
-        if (enough && too_large) || too_many || bytes > settings.target_bytes * 2 {
+    let full = tiers
+        .into_values()
+        .find(|tier| tier.len() >= settings.fan_in);
+    let (mut bytes, mut chosen) = (0, Vec::new());
+    // A list has the newest first.
+    for index in full.unwrap_or_default().into_iter().rev() {
+        let length = manifests[index].manifest_length;
+        let too_large = bytes + length > settings.target_bytes && chosen.len() >= 2;
+        if too_large || chosen.len() >= settings.fan_in * MOST_TIMES_FAN_IN {
             break;
         }
-        gathered += entries(manifest);
+        bytes += length;
         chosen.push(index);
     }
-    if chosen.len() < 2 {
-        return Vec::new();
-    }
-    chosen.sort_unstable();
+    chosen.reverse();
     chosen
 }
 
@@ -172,14 +179,26 @@ mod tests {
     }
 
     const SETTINGS: Settings = Settings {
-        min_count: 100,
+        fan_in: 16,
         target_bytes: 8 << 20,
     };
 
     #[test]
     fn few_are_left_alone() {
-        let few: Vec<_> = (0..99).map(|_| manifest(1, 5_000)).collect();
+        let mut few: Vec<_> = (0..15).map(|_| manifest(1, 5_000)).collect();
+        few.extend((0..15).map(|_| manifest(16, 13_000)));
         assert!(choose(&few, &SETTINGS).is_empty());
+        few.push(manifest(1, 5_000));
+        assert_eq!(choose(&few, &SETTINGS).len(), 16);
+    }
+
+    /// What others left in great number is merged in parts.
+    #[test]
+    fn many_at_once_are_merged_in_parts() {
+        let many: Vec<_> = (0..1_000).map(|_| manifest(1, 5_000)).collect();
+        assert_eq!(choose(&many, &SETTINGS), (872..1_000).collect::<Vec<_>>());
+        let large: Vec<_> = (0..20).map(|_| manifest(10_000, 5 << 20)).collect();
+        assert_eq!(choose(&large, &SETTINGS), [18, 19]);
     }
 
     /// 100,000 commits of one file each: manifests stay few, and each commit's work bounded.
@@ -197,13 +216,13 @@ mod tests {
                 for index in chosen.into_iter().rev() {
                     manifests.remove(index);
                 }
-                manifests.push(manifest(count as u32, 5_000 + count * 500));
+                manifests.insert(0, manifest(count as u32, 5_000 + count * 500));
             }
-            manifests.push(manifest(1, 5_500));
+            manifests.insert(0, manifest(1, 5_500));
             most = most.max(manifests.len());
         }
-        assert!(most < 120, "{most} manifests at once");
-        assert!(work < 100_000 * 20, "{work} entries rewritten");
+        assert!(most < 100, "{most} manifests at once");
+        assert!(work < 100_000 * 5, "{work} entries rewritten");
         assert!(worst <= 16 << 20, "{worst} bytes rewritten in one commit");
     }
 
@@ -214,7 +233,7 @@ mod tests {
         manifests[4].partition_spec_id = 1;
         manifests.extend((0..5).map(|_| manifest(1, 5_000)));
         let chosen = choose(&manifests, &SETTINGS);
-        assert!(chosen.len() >= 50);
+        assert_eq!(chosen.len(), 103);
         assert!(!chosen.contains(&3) && !chosen.contains(&4));
     }
 }

@@ -68,6 +68,14 @@ impl<'a> Work<'a> {
         !self.change.drop && (changes || !self.change.ledger.is_empty())
     }
 
+    /// Whether this change touches the schema or properties, by which files are written.
+    fn reshapes(&self) -> bool {
+        let change = self.change;
+        change.schema.is_some()
+            || !change.set_properties.is_empty()
+            || !change.remove_properties.is_empty()
+    }
+
     /// Checks the change on this base (None: no such table) and works out its next metadata.
     pub async fn prepare(
         &mut self,
@@ -92,7 +100,11 @@ impl<'a> Work<'a> {
 
         let (mut files, mut shared_file, mut list) = (Vec::new(), None, None);
         let mut built = if self.makes_snapshot() {
-            let shape = finish(builder.clone(), &base)?.metadata;
+            let shape = if self.reshapes() {
+                finish(builder.clone(), &base)?.metadata.into()
+            } else {
+                base.metadata().clone()
+            };
             let made = self.snapshot(lake, &base, &shape, now_ms).await?;
             files = made.files;
             shared_file = made.shared_file;
@@ -117,6 +129,7 @@ impl<'a> Work<'a> {
         files.push(NewFile {
             location: next.clone(),
             bytes: bytes.into(),
+            manifest: None,
         });
         let mut obsolete = Vec::new();
         if metadata::deletes_old_files(&built.metadata) {

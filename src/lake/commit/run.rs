@@ -3,15 +3,18 @@
 //! visible.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
+use iceberg::spec::ManifestFile;
 use uuid::Uuid;
 
 use super::encode::NewFile;
 use super::prepare::{Prepared, Work};
 use super::{COMMIT_ID_SUMMARY, Commit, CommitError, Committed};
 use crate::lake::catalog::{Swap, SwapOutcome};
+use crate::lake::manifests::ManifestCache;
 use crate::lake::store::Store;
 use crate::lake::{Error, ErrorKind, Lake, Result, Table};
 
@@ -94,6 +97,17 @@ async fn delete(store: Store, location: String) -> Result<()> {
 
 async fn write(store: Store, file: NewFile) -> Result<()> {
     store.write(&file.location, file.bytes).await
+}
+
+async fn remember(cache: &ManifestCache, file: NewFile, listed: &[ManifestFile]) {
+    let as_listed = |one: &&ManifestFile| one.manifest_path == file.location;
+    let (Some(manifest), Some(as_listed)) = (file.manifest, listed.iter().find(as_listed)) else {
+        return;
+    };
+    let bytes = file.bytes.len() as u64;
+    cache
+        .put_manifest(bytes, Arc::unwrap_or_clone(manifest), as_listed)
+        .await;
 }
 
 impl Run<'_> {
@@ -316,6 +330,9 @@ impl Run<'_> {
                 .put_commit(&part.table, part.metadata_bytes, replaced)
                 .await;
             if let Some(list) = part.list {
+                for file in part.files.into_iter().chain(part.shared_file) {
+                    remember(cache, file, &list.manifests).await;
+                }
                 let bytes = list.file.bytes.len() as u64;
                 cache
                     .put_list(&list.file.location, bytes, list.manifests)
