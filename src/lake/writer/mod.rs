@@ -10,6 +10,7 @@ mod conform;
 mod metrics;
 mod open_file;
 mod options;
+mod sort;
 mod split;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ use iceberg::spec::DataFile;
 
 use self::open_file::{ClosedFile, OpenFile};
 use self::options::Options;
+use self::sort::Sorter;
 use self::split::Splitter;
 use super::store::Store;
 use super::{Error, ErrorKind, Result, Table};
@@ -43,6 +45,7 @@ pub struct TableWriter {
     schema: SchemaRef,
     options: Options,
     splitter: Splitter,
+    sorter: Option<Arc<Sorter>>,
     entropy: Arc<dyn Entropy>,
     /// By partition; the order is that of the values, so that runs repeat.
     open: BTreeMap<Vec<u8>, OpenFile>,
@@ -72,6 +75,7 @@ impl TableWriter {
             schema,
             options: Options::of(metadata)?,
             splitter: Splitter::new(metadata)?,
+            sorter: Sorter::new(metadata)?.map(Arc::new),
             entropy: Arc::new(OsEntropy),
             open: BTreeMap::new(),
             done: Vec::new(),
@@ -121,7 +125,8 @@ impl TableWriter {
             if self.open.len() >= self.options.max_open_files {
                 self.close_largest().await?;
             }
-            let file = OpenFile::new(&self.schema, &self.options, partition.clone())?;
+            let sorter = self.sorter.clone();
+            let file = OpenFile::new(&self.schema, &self.options, partition.clone(), sorter)?;
             self.open.insert(key.to_owned(), file);
         }
         let file = self.open.get_mut(key).expect("it was just put there");
@@ -150,19 +155,20 @@ impl TableWriter {
 
     async fn close(&mut self, key: Vec<u8>) -> Result<()> {
         if let Some(file) = self.open.remove(&key) {
-            let (location, closed) = self.encode(file)?;
+            let (location, closed) = self.encode(file).await?;
             let store = self.table.store().clone();
             self.done.push(upload(store, location, closed).await?);
         }
         Ok(())
     }
 
-    fn encode(&self, file: OpenFile) -> Result<(String, ClosedFile)> {
+    // Not `&self`: Parquet's encoders are not to be shared between threads.
+    async fn encode(&mut self, file: OpenFile) -> Result<(String, ClosedFile)> {
         let metadata = self.table.metadata();
         let location = self
             .splitter
             .location(metadata, file.partition(), self.entropy.uuid());
-        let closed = file.close(&location, metadata)?;
+        let closed = file.close(&location, metadata).await?;
         Ok((location, closed))
     }
 
@@ -170,7 +176,7 @@ impl TableWriter {
     pub async fn finish(mut self) -> Result<Vec<DataFile>> {
         let mut uploads = Vec::new();
         for file in std::mem::take(&mut self.open).into_values() {
-            let (location, closed) = self.encode(file)?;
+            let (location, closed) = self.encode(file).await?;
             uploads.push(upload(self.table.store().clone(), location, closed));
             tokio::task::yield_now().await;
         }

@@ -1,7 +1,9 @@
 //! One Parquet file being encoded in memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use arrow::array::Array;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use iceberg::spec::{
@@ -9,8 +11,9 @@ use iceberg::spec::{
 };
 use parquet::arrow::ArrowWriter;
 
-use super::metrics;
 use super::options::Options;
+use super::sort::Sorter;
+use super::{ROWS_AT_ONCE, metrics};
 use crate::lake::{Error, ErrorKind, Result};
 
 pub(super) struct OpenFile {
@@ -19,6 +22,14 @@ pub(super) struct OpenFile {
     /// NaN values by field id, which Parquet doesn't count.
     nan_counts: BTreeMap<i32, u64>,
     rows: u64,
+    /// Of a table with a sort order: rows that wait to be sorted when the file closes.
+    gathered: Option<Gathered>,
+}
+
+struct Gathered {
+    sorter: Arc<Sorter>,
+    batches: Vec<RecordBatch>,
+    bytes: usize,
 }
 
 /// A file's bytes, and what a commit must know of it.
@@ -32,13 +43,23 @@ fn failed(error: parquet::errors::ParquetError) -> Error {
 }
 
 impl OpenFile {
-    pub fn new(schema: &SchemaRef, options: &Options, partition: Struct) -> Result<Self> {
+    pub fn new(
+        schema: &SchemaRef,
+        options: &Options,
+        partition: Struct,
+        sorter: Option<Arc<Sorter>>,
+    ) -> Result<Self> {
         let properties = Some(options.parquet.clone());
         Ok(Self {
             partition,
             writer: ArrowWriter::try_new(Vec::new(), schema.clone(), properties).map_err(failed)?,
             nan_counts: BTreeMap::new(),
             rows: 0,
+            gathered: sorter.map(|sorter| Gathered {
+                sorter,
+                batches: Vec::new(),
+                bytes: 0,
+            }),
         })
     }
 
@@ -49,19 +70,43 @@ impl OpenFile {
     pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         metrics::count_nans(rows, &mut self.nan_counts);
         self.rows += rows.num_rows() as u64;
-        self.writer.write(rows).map_err(failed)
+        match &mut self.gathered {
+            Some(gathered) => {
+                gathered.bytes += bytes_of(rows)?;
+                gathered.batches.push(rows.clone());
+                Ok(())
+            }
+            None => self.writer.write(rows).map_err(failed),
+        }
     }
 
-    /// About what the file will take.
+    /// About what the file will take; at most, where its rows are to be sorted.
     pub fn size_bytes(&self) -> usize {
-        self.writer.bytes_written() + self.writer.in_progress_size()
+        let gathered = self.gathered.as_ref().map_or(0, |gathered| gathered.bytes);
+        self.writer.bytes_written() + self.writer.in_progress_size() + gathered
     }
 
     pub fn memory_bytes(&self) -> usize {
-        self.writer.inner().capacity() + self.writer.memory_size()
+        let gathered = self.gathered.as_ref().map_or(0, |gathered| gathered.bytes);
+        self.writer.inner().capacity() + self.writer.memory_size() + gathered
     }
 
-    pub fn close(mut self, location: &str, metadata: &TableMetadata) -> Result<ClosedFile> {
+    /// Encodes what was gathered, in its order.
+    async fn encode_gathered(&mut self) -> Result<i64> {
+        let Some(gathered) = self.gathered.take() else {
+            return Ok(0);
+        };
+        let sorted = gathered.sorter.sort(gathered.batches)?;
+        for piece in sorted.pieces(ROWS_AT_ONCE) {
+            self.writer.write(&piece?).map_err(failed)?;
+            tokio::task::yield_now().await;
+        }
+        Ok(gathered.sorter.order_id)
+    }
+
+    pub async fn close(mut self, location: &str, metadata: &TableMetadata) -> Result<ClosedFile> {
+        let sort_order_id = self.encode_gathered().await?;
+        let sort_order_id = i32::try_from(sort_order_id).unwrap_or(0);
         let parquet = self.writer.finish().map_err(failed)?;
         let bytes = std::mem::take(self.writer.inner_mut());
         let schema = metadata.current_schema();
@@ -81,10 +126,21 @@ impl OpenFile {
             .lower_bounds(measured.lower_bounds)
             .upper_bounds(measured.upper_bounds)
             .split_offsets(Some(measured.split_offsets))
-            // Sorted within each batch only, so unsorted as a whole.
-            .sort_order_id(0)
+            .sort_order_id(sort_order_id)
             .build()
             .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
         Ok(ClosedFile { bytes, file })
     }
+}
+
+/// What the rows take themselves, be they a slice of more.
+fn bytes_of(rows: &RecordBatch) -> Result<usize> {
+    let mut bytes = 0;
+    for column in rows.columns() {
+        let own = column.to_data().get_slice_memory_size();
+        bytes += own.map_err(|error| {
+            Error::new(ErrorKind::Internal, format!("measuring rows: {error}")).with_source(error)
+        })?;
+    }
+    Ok(bytes)
 }

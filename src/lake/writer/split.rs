@@ -1,17 +1,13 @@
-//! Rows by partition, and in the table's sort order within each.
+//! Rows by partition.
 
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt64Array};
-use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
+use arrow::compute::take_record_batch;
 use arrow::record_batch::RecordBatch;
 use arrow::row::{RowConverter, SortField};
-use iceberg::arrow::record_batch_projector::RecordBatchProjector;
 use iceberg::arrow::{PartitionValueCalculator, arrow_struct_to_literal};
-use iceberg::spec::{
-    Literal, NullOrder, PartitionSpecRef, SortDirection, Struct, TableMetadata, Type,
-};
-use iceberg::transform::{BoxedTransformFunction, create_transform_function};
+use iceberg::spec::{Literal, PartitionSpecRef, Struct, TableMetadata, Type};
 use uuid::Uuid;
 
 use crate::lake::partition::value_text;
@@ -31,12 +27,6 @@ pub(super) struct Piece {
 pub(super) struct Splitter {
     spec: PartitionSpecRef,
     partition: Option<PartitionValueCalculator>,
-    sort: Option<Sorter>,
-}
-
-struct Sorter {
-    sources: RecordBatchProjector,
-    columns: Vec<(BoxedTransformFunction, SortOptions)>,
 }
 
 fn failed(what: &str, error: impl std::fmt::Display) -> Error {
@@ -53,11 +43,7 @@ impl Splitter {
             let made = PartitionValueCalculator::try_new(&spec, schema);
             Some(made.map_err(|error| failed("the table's partitioning", error))?)
         };
-        Ok(Self {
-            spec,
-            partition,
-            sort: Sorter::new(metadata)?,
-        })
+        Ok(Self { spec, partition })
     }
 
     /// The batch by partition, in the order of the partitions' values.
@@ -66,7 +52,7 @@ impl Splitter {
             return Ok(vec![Piece {
                 key: Vec::new(),
                 partition: Struct::empty(),
-                rows: self.sorted(batch.clone())?,
+                rows: batch.clone(),
             }]);
         };
         let told = |error: &dyn std::fmt::Display| failed("partitioning rows", error);
@@ -95,7 +81,7 @@ impl Splitter {
             pieces.push(Piece {
                 key: key.to_owned(),
                 partition,
-                rows: self.sorted(taken)?,
+                rows: taken,
             });
         }
         Ok(pieces)
@@ -110,13 +96,6 @@ impl Splitter {
                 "partitioning rows",
                 "a partition value is no struct",
             )),
-        }
-    }
-
-    fn sorted(&self, batch: RecordBatch) -> Result<RecordBatch> {
-        match &self.sort {
-            Some(sorter) if batch.num_rows() > 1 => sorter.sort(&batch),
-            _ => Ok(batch),
         }
     }
 
@@ -145,45 +124,4 @@ fn harmless(text: &str) -> impl Iterator<Item = char> + '_ {
         let fine = c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if fine { c } else { '_' }
     })
-}
-
-impl Sorter {
-    fn new(metadata: &TableMetadata) -> Result<Option<Self>> {
-        let order = metadata.default_sort_order();
-        if order.is_unsorted() {
-            return Ok(None);
-        }
-        let told = |error: iceberg::Error| failed("the table's sort order", error);
-        let ids: Vec<i32> = order.fields.iter().map(|field| field.source_id).collect();
-        let schema = metadata.current_schema().clone();
-        let mut columns = Vec::new();
-        for field in &order.fields {
-            let transform = create_transform_function(&field.transform).map_err(told)?;
-            let options = SortOptions {
-                descending: field.direction == SortDirection::Descending,
-                nulls_first: field.null_order == NullOrder::First,
-            };
-            columns.push((transform, options));
-        }
-        Ok(Some(Self {
-            sources: RecordBatchProjector::from_iceberg_schema(schema, &ids).map_err(told)?,
-            columns,
-        }))
-    }
-
-    fn sort(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let told = |error: &dyn std::fmt::Display| failed("sorting rows", error);
-        let sources = self.sources.project_column(batch.columns());
-        let sources = sources.map_err(|error| told(&error))?;
-        let mut keys = Vec::with_capacity(sources.len());
-        for (source, (transform, options)) in sources.into_iter().zip(&self.columns) {
-            let values = transform.transform(source).map_err(|error| told(&error))?;
-            keys.push(SortColumn {
-                values,
-                options: Some(*options),
-            });
-        }
-        let indices = lexsort_to_indices(&keys, None).map_err(|error| told(&error))?;
-        take_record_batch(batch, &indices).map_err(|error| told(&error))
-    }
 }

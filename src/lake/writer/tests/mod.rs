@@ -12,7 +12,7 @@ use arrow::array::{
     StringArray, StringViewArray, StructArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, Fields, Int64Type};
+use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int64Type};
 use iceberg::spec::{
     Datum, ListType, Literal, NestedField, NullOrder, PrimitiveLiteral, PrimitiveType, Schema,
     SortDirection, SortField, SortOrder, StructType, Transform, Type, UnboundPartitionField,

@@ -95,9 +95,21 @@ async fn rows_go_to_their_partitions_in_order() {
     let table = layout.table();
     let ids: Vec<i64> = (0..200).rev().collect();
     let days: Vec<i64> = ids.iter().map(|id| id % 2).collect();
-    let files = write(&table, vec![shop_rows(&ids, &days)]).await;
+    // In batches whose rows lie between each other's.
+    let every = |third: usize| {
+        let pick = |of: &[i64]| {
+            of.iter()
+                .skip(third)
+                .step_by(3)
+                .copied()
+                .collect::<Vec<_>>()
+        };
+        shop_rows(&pick(&ids), &pick(&days))
+    };
+    let files = write(&table, (0..3).map(every).collect()).await;
     let mut seen = BTreeSet::new();
     for file in &files {
+        assert_eq!(file.sort_order_id(), Some(1));
         let day = match file.partition().iter().next().unwrap() {
             Some(Literal::Primitive(PrimitiveLiteral::Int(day))) => i64::from(*day),
             other => panic!("{other:?}"),
@@ -131,6 +143,53 @@ async fn rows_go_to_their_partitions_in_order() {
         .map(|file| format!("{:?}", file.partition()))
         .collect();
     assert_eq!(partitions.len(), files.len(), "one file for each");
+}
+
+/// Nulls, NaN and both zeros stand where Iceberg's order has them; a file that fills is sorted too.
+#[tokio::test]
+async fn files_are_sorted_whole_within_bounded_memory() {
+    let layout = Layout {
+        sort: vec![1],
+        ..Layout::of(vec![optional(1, "x", PrimitiveType::Double)])
+    };
+    let table = layout.table();
+    let values = |round: u32| {
+        let numbers = (0..1_000).map(move |i| Some(f64::from((i * 7_919 + round) % 1_009)));
+        let odd = [
+            None,
+            Some(f64::NAN),
+            Some(-0.0),
+            Some(0.0),
+            Some(f64::NEG_INFINITY),
+        ];
+        Float64Array::from_iter(numbers.chain(odd))
+    };
+    let mut writer = TableWriter::new(&table).unwrap();
+    writer.options.max_open_bytes = 100_000;
+    for round in 0..40 {
+        let column: ArrayRef = Arc::new(values(round));
+        writer.write(rows(vec![("x", column)])).await.unwrap();
+        assert!(writer.memory_bytes() <= 100_000);
+    }
+    let files = writer.finish().await.unwrap();
+    assert!((3..10).contains(&files.len()), "{} files", files.len());
+    let mut total = 0;
+    for file in &files {
+        assert_eq!(file.sort_order_id(), Some(1));
+        let read = read(&table, file).await;
+        let column: Vec<Option<f64>> = read
+            .iter()
+            .flat_map(|batch| batch.column(0).as_primitive::<Float64Type>().iter())
+            .collect();
+        let before = |a: &Option<f64>, b: &Option<f64>| match (a, b) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(a), Some(b)) => a.total_cmp(b).is_le(),
+        };
+        assert!(column.windows(2).all(|pair| before(&pair[0], &pair[1])));
+        total += column.len();
+    }
+    assert_eq!(total, 40 * 1_005);
 }
 
 #[tokio::test]
