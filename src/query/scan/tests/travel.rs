@@ -1,5 +1,8 @@
 //! Time travel, pins and metadata tables.
 
+use iceberg::spec::{Literal, Transform};
+
+use super::deletes::delete_positions_of;
 use super::fixture::{FIRST_MS, Fixture};
 use super::schema;
 use crate::query::tests::{failure, lines};
@@ -239,4 +242,72 @@ async fn metadata_tables_tell_of_snapshots_files_and_manifests() {
     );
     let error = failure(session, "SELECT * FROM shop.events$nothing").await;
     assert_eq!(error.kind, QueryErrorKind::UndefinedTable);
+}
+
+/// Partitions of two specs, delete files, what a rollback leaves behind.
+#[tokio::test]
+async fn metadata_tables_tell_of_partitions_deletes_and_a_rollback() {
+    let fixture = Fixture::new(schema(), &[]).await;
+    let file = fixture.file(r#"{"id":1}"#, &[]).await;
+    fixture.append(vec![file]).await;
+    fixture.set_spec(&[(3, "note", Transform::Identity)]).await;
+    let note = |text: &str| [Some(Literal::string(text))];
+    let first = fixture
+        .file(
+            "{\"id\":2,\"note\":\"a\"}\n{\"id\":3,\"note\":\"a\"}",
+            &note("a"),
+        )
+        .await;
+    let second = fixture.file(r#"{"id":4,"note":"b"}"#, &note("b")).await;
+    fixture.append(vec![first.clone(), second]).await;
+    delete_positions_of(&fixture, first.file_path(), vec![0], &note("a")).await;
+    let session = &fixture.session;
+    let partitions = "SELECT partition, spec_id, record_count, file_count, delete_file_count \
+                      FROM shop.events$partitions ORDER BY 1, 2";
+    assert_eq!(
+        lines(session, partitions).await,
+        [",0,1,1,0", "note=a,1,2,1,1", "note=b,1,1,1,0"]
+    );
+    let files = "SELECT content, file_format, spec_id, partition, record_count, snapshot_id \
+                 FROM shop.events$files ORDER BY 3, 4, 1";
+    assert_eq!(
+        lines(session, files).await,
+        [
+            "data,parquet,0,,1,1001",
+            "data,parquet,1,note=a,2,1002",
+            "position deletes,parquet,1,note=a,1,1003",
+            "data,parquet,1,note=b,1,1002",
+        ]
+    );
+    let manifests = "SELECT content, partition_spec_id, added_snapshot_id, added_files_count \
+                     FROM shop.events$manifests ORDER BY 3";
+    assert_eq!(
+        lines(session, manifests).await,
+        ["data,0,1001,1", "data,1,1002,2", "deletes,1,1003,1"]
+    );
+    // Back to the second; what came after it is in the history, and no ancestor.
+    fixture.set_ref("main", 1002, true).await;
+    fixture
+        .append(vec![
+            fixture.file(r#"{"id":5,"note":"b"}"#, &note("b")).await,
+        ])
+        .await;
+    let history = "SELECT snapshot_id, parent_id, is_current_ancestor FROM shop.events$history";
+    assert_eq!(
+        lines(session, history).await,
+        [
+            "1001,,true",
+            "1002,1001,true",
+            "1003,1002,false",
+            "1002,1001,true",
+            "1004,1002,true"
+        ]
+    );
+    let snapshots = "SELECT snapshot_id, extract(epoch from committed_at)::bigint, \
+                     summary ->> 'total-records' IS NULL FROM shop.events$snapshots LIMIT 1";
+    let first_s = (FIRST_MS + 60_000) / 1_000;
+    assert_eq!(
+        lines(session, snapshots).await,
+        [format!("1001,{first_s},true")]
+    );
 }
