@@ -4,7 +4,10 @@
 //! and makes a pass every ten; the machine does it all as fast as it can. Nothing is old enough to
 //! be deleted, as in a table's first day.
 //!
-//!     cargo run --release -p frazil-benchmarks --bin growth -- [--commits N] [--rows N] [--no-upkeep]
+//!     cargo run --release -p frazil-benchmarks --bin growth -- [--commits N] [--rows N] [--pace MS] [--no-upkeep]
+//!
+//! `--pace`: so many milliseconds between commits, unmeasured. A file system that is made to create
+//! and delete thousands of files a second works on the ones just deleted, which no stream does to it.
 //!
 //! One line for each step: wall and CPU time of a commit, over all commits since the step before
 //! (the first two: over the first commits of many tables), what upkeep took since then, spread over
@@ -43,6 +46,7 @@ const LOOK_BACK_MS: i64 = 25_000_000;
 struct Arguments {
     commits: u64,
     rows: i64,
+    pace: Duration,
     upkeep: bool,
 }
 
@@ -65,6 +69,7 @@ fn arguments() -> Arguments {
     Arguments {
         commits: number("--commits", 10_000),
         rows: number("--rows", 100).cast_signed(),
+        pace: Duration::from_millis(number("--pace", 0)),
         upkeep: !given.iter().any(|argument| argument == "--no-upkeep"),
     }
 }
@@ -94,6 +99,7 @@ async fn measure(arguments: Arguments) {
             let started = Instantly::now();
             append(&house.lake, &name, done.cast_signed(), arguments.rows).await;
             commits.add(started);
+            tokio::time::sleep(arguments.pace).await;
             done += 1;
             house.clock.advance(Duration::from_secs(1));
             if arguments.upkeep && done.is_multiple_of(COMMITS_BETWEEN_THINNINGS) {
@@ -124,6 +130,7 @@ async fn young(arguments: &Arguments, step: u64) {
             if table > 0 {
                 commits.add(started);
             }
+            tokio::time::sleep(arguments.pace).await;
         }
         last = Some(name);
     }

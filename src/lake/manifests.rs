@@ -13,7 +13,7 @@ use iceberg::spec::{
 };
 use moka::future::Cache;
 
-use super::commit::SnapshotTexts;
+use super::commit::{Headers, SnapshotTexts};
 use super::refs::{self, Refs};
 use super::store::Store;
 use super::{Error, ErrorKind, Result, Table, partition};
@@ -25,6 +25,7 @@ const INITIAL_SEQUENCE_NUMBER: i64 = 0;
 /// Parsed metadata files, manifest lists and manifests of one [`Store`].
 pub struct ManifestCache {
     entries: Cache<String, Entry>,
+    headers: Headers,
 }
 
 #[derive(Clone)]
@@ -65,7 +66,15 @@ impl ManifestCache {
                 u32::try_from(entry.bytes + key.len() as u64).unwrap_or(u32::MAX)
             })
             .build();
-        Self { entries }
+        Self {
+            entries,
+            headers: Headers::default(),
+        }
+    }
+
+    /// Of manifests to write.
+    pub(super) fn headers(&self) -> &Headers {
+        &self.headers
     }
 
     /// A metadata file. `Corrupt` when it can't be parsed.

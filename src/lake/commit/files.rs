@@ -9,7 +9,8 @@ use iceberg::spec::{
     PartitionSpecRef, TableMetadata,
 };
 
-use super::encode::{self, Line, ManifestShape, NewFile};
+use super::encode::NewFile;
+use super::manifest::{self, Line, ManifestShape};
 use super::summary::Counts;
 use super::{CommitError, FileChange};
 use crate::lake::store::normalise;
@@ -126,7 +127,8 @@ pub(super) async fn carry_over(
             schema: loaded.metadata().schema().clone(),
             spec: spec(base.metadata(), manifest.partition_spec_id)?,
         };
-        let (file, bytes) = encode::manifest(shape, lines).await?;
+        let headers = base.store().manifests().headers();
+        let (file, bytes) = manifest::manifest(headers, shape, lines).await?;
         outcome.rewritten.push(file);
         outcome.files.push(bytes);
     }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use iceberg::spec::{ManifestContentType, ManifestFile, TableMetadata};
 
-use super::encode::{self, Line, ManifestShape, NewFile};
+use super::encode::NewFile;
+use super::manifest::{self, Line, ManifestShape};
 use crate::lake::{Result, Table};
 
 const MIN_COUNT: &str = "commit.manifest.min-count-to-merge";
@@ -139,7 +140,8 @@ pub(super) async fn merge(
             .filter(|entry| entry.is_alive())
             .map(|entry| Line::Existing(entry.clone()))
             .collect();
-        let (manifest, file) = encode::manifest(shape, lines).await?;
+        let headers = base.store().manifests().headers();
+        let (manifest, file) = manifest::manifest(headers, shape, lines).await?;
         merged.push(manifest);
         files.push(file);
         gone.extend(group.iter().map(|(index, _)| *index));

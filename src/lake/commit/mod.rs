@@ -9,10 +9,12 @@
 //! I3 (expected positions checked on the fresh base), I5 (unknown outcomes are looked up), I8
 //! (guards), I10 (manifests merged, metadata log bounded).
 
+mod avro;
 mod document;
 mod encode;
 mod files;
 pub(super) mod ledger;
+mod manifest;
 mod merge;
 mod metadata;
 mod prepare;
@@ -207,5 +209,6 @@ pub enum CommitError {
 
 pub(super) use self::document::SnapshotTexts;
 pub use self::ledger::{LOST_SUMMARY, OFFSETS_SUMMARY, committed_ranges};
+pub(super) use self::manifest::Headers;
 pub(super) use self::metadata::stage;
 pub use self::run::run;

@@ -10,7 +10,8 @@ use iceberg::spec::{
 };
 use uuid::Uuid;
 
-use super::encode::{self, ManifestListFile, ManifestShape, NewFile};
+use super::encode::{self, ManifestListFile, NewFile};
+use super::manifest::{self, Line, ManifestShape};
 use super::{COMMIT_ID_SUMMARY, CommitError, FileChange, TableChange};
 use super::{document, files, ledger, merge, metadata};
 use crate::domain::Ledger;
@@ -336,7 +337,7 @@ impl<'a> Work<'a> {
         add.iter().for_each(|file| outcome.counts.add(file));
         let mut manifests = Vec::new();
         if !add.is_empty() {
-            manifests.push(self.added_manifest(shape, &mut name).await?);
+            manifests.push(self.added_manifest(base, shape, &mut name).await?);
         }
         manifests.append(&mut outcome.rewritten);
         manifests.append(&mut outcome.kept);
@@ -379,6 +380,7 @@ impl<'a> Work<'a> {
 
     async fn added_manifest(
         &mut self,
+        base: &Table,
         shape: &TableMetadata,
         name: &mut impl FnMut() -> String,
     ) -> Result<ManifestFile> {
@@ -392,7 +394,7 @@ impl<'a> Work<'a> {
         }
         let lines = files::added(&self.change.files)
             .iter()
-            .map(|file| encode::Line::Added(Box::new(file.clone())))
+            .map(|file| Line::Added(Box::new(file.clone())))
             .collect();
         let wanted = ManifestShape {
             location: name(),
@@ -401,7 +403,8 @@ impl<'a> Work<'a> {
             schema: shape.current_schema().clone(),
             spec: shape.default_partition_spec().clone(),
         };
-        let (file, written) = encode::manifest(wanted, lines).await?;
+        let headers = base.store().manifests().headers();
+        let (file, written) = manifest::manifest(headers, wanted, lines).await?;
         self.added = Some(AddedManifest {
             schema_id,
             spec_id,
