@@ -12,6 +12,7 @@ use iceberg::spec::{
     TableMetadata, TableMetadataRef,
 };
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 
 use super::commit::{Headers, SnapshotTexts};
 use super::refs::{self, Refs};
@@ -62,6 +63,9 @@ impl ManifestCache {
     pub(super) fn new(max_bytes: u64) -> Self {
         let entries = Cache::builder()
             .max_capacity(max_bytes)
+            // What was written last is what the next commit and the next query read. By how often
+            // it was asked for, a full cache would take in nothing new.
+            .eviction_policy(EvictionPolicy::lru())
             .weigher(|key: &String, entry: &Entry| {
                 u32::try_from(entry.bytes + key.len() as u64).unwrap_or(u32::MAX)
             })

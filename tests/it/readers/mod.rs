@@ -2,6 +2,7 @@
 
 mod asked;
 mod bounds;
+mod golden;
 mod house;
 mod pruned;
 mod pyiceberg;
