@@ -13,7 +13,7 @@ use super::topics::{PATIENCE, Topic};
 use crate::parts;
 
 /// The stream is called `shop`, its tables `shop.events` and `shop.dead_letters`.
-const STREAM: &str = r#"
+pub const STREAM: &str = r#"
 table = "shop.events"
 dead_letters = "shop.dead_letters"
 format = "json"
@@ -62,11 +62,16 @@ impl House {
         for name in ["catalog", "sql"] {
             fs::create_dir(folder.join(name)).expect("a folder");
         }
-        let topic = &house.topic.name;
-        let stream = format!("topic = \"{topic}\"\ngroup_id = \"{topic}\"\n{STREAM}");
-        fs::write(folder.join("catalog/shop.toml"), stream).expect("the stream");
+        house.declare(STREAM);
         house.configure("frazil.toml", &house.catalog, endpoint.as_deref());
         house
+    }
+
+    /// Writes the stream's contract; a sink reads it when it starts.
+    pub fn declare(&self, contract: &str) {
+        let topic = &self.topic.name;
+        let stream = format!("topic = \"{topic}\"\ngroup_id = \"{topic}\"\n{contract}");
+        fs::write(self.file("catalog/shop.toml"), stream).expect("the stream");
     }
 
     /// Another way to the same lakehouse: through a proxy.

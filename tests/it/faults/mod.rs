@@ -3,6 +3,7 @@
 //! what is asserted is what an operator reads and what readers count.
 
 mod broker;
+mod contract;
 mod engines;
 pub mod house;
 mod outage;
