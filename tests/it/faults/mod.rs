@@ -10,6 +10,7 @@ mod outage;
 mod process;
 mod records;
 pub mod serve;
+mod start;
 mod storm;
 mod table;
 mod topic;

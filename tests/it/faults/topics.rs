@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
@@ -58,6 +58,38 @@ impl Topic {
             .expect("the topic is deleted");
     }
 
+    /// More partitions, up to this many.
+    pub async fn grow(&mut self, partitions: i32) {
+        let count = usize::try_from(partitions).expect("a count");
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let wanted = NewPartitions::new(&self.name, count);
+        let made = self.admin().create_partitions([&wanted], &options).await;
+        made.expect("Kafka answers")[0]
+            .as_ref()
+            .expect("the partitions are made");
+        self.partitions = partitions;
+    }
+
+    /// What the group has committed of each partition, as lag tools see it; None for nothing.
+    pub fn group_offsets(&self, group: &str) -> Vec<Option<i64>> {
+        let tool: BaseConsumer = self
+            .config()
+            .set("group.id", group)
+            .create()
+            .expect("a consumer");
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition_range(&self.name, 0, self.partitions - 1);
+        let found = tool.committed_offsets(asked, PATIENCE).expect("offsets");
+        let offset =
+            |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element
+                .offset()
+            {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+        found.elements().iter().map(offset).collect()
+    }
+
     /// What retention does: records of the partition below this offset go.
     pub async fn expire(&self, partition: i32, below: i64) {
         let mut list = TopicPartitionList::new();
@@ -85,6 +117,20 @@ impl Topic {
         let producer = self.producer();
         for n in numbers {
             send(&producer, self, partition, event(n).as_bytes());
+        }
+        producer.flush(PATIENCE).expect("all delivered");
+    }
+
+    /// Records `{"n":…}` to one partition, of this time.
+    pub fn produce_at(&self, partition: i32, numbers: std::ops::Range<i64>, timestamp_ms: i64) {
+        let producer = self.producer();
+        for n in numbers {
+            let payload = event(n);
+            let record = BaseRecord::<(), str>::to(&self.name)
+                .partition(partition)
+                .timestamp(timestamp_ms)
+                .payload(payload.as_str());
+            assert!(producer.send(record).is_ok(), "a short queue");
         }
         producer.flush(PATIENCE).expect("all delivered");
     }
