@@ -19,6 +19,9 @@ use crate::sink::source::{LastRecord, Source, SourceEvent, SourceIdentity};
 use crate::sink::status::{PartitionView, StreamState};
 use crate::sink::tables::Tables;
 
+/// The group's offsets are published anew this often, moved or not.
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(30);
+
 /// A partition that is being read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
@@ -85,6 +88,7 @@ pub(super) struct Pipeline<'a> {
     /// The event table's metadata file that was last found to be as this sink left it.
     pub(super) looked_at: Option<String>,
     report_due: Duration,
+    publish_due: Duration,
 }
 
 impl<'a> Pipeline<'a> {
@@ -112,6 +116,7 @@ impl<'a> Pipeline<'a> {
             last_landed: now,
             looked_at: None,
             report_due: now,
+            publish_due: now,
         }
     }
 
@@ -260,9 +265,29 @@ impl<'a> Pipeline<'a> {
             self.reporter.see(self.context, identity.clone(), views);
         }
         self.reporter.publish(self.context).await;
+        self.publish_if_due(now).await;
         match unseen {
             true => self.look_for_topic().await,
             false => Ok(()),
+        }
+    }
+
+    /// What was published while the group was being rebalanced is refused, and nobody says so: lag
+    /// tools would see an idle stream as behind for ever.
+    async fn publish_if_due(&mut self, now: Duration) {
+        if now < self.publish_due {
+            return;
+        }
+        self.publish_due = now + PUBLISH_INTERVAL;
+        let reading = self.partitions.iter();
+        let committed: Vec<(i32, i64)> = reading
+            .filter_map(|(partition, reading)| Some((*partition, (*reading)?.committed)))
+            .collect();
+        if committed.is_empty() {
+            return;
+        }
+        if let Err(error) = self.source.publish(&committed).await {
+            tracing::debug!(stream = self.context.stream.name, %error, "the group's offsets were not published");
         }
     }
 

@@ -225,6 +225,30 @@ impl House {
         );
     }
 
+    /// Until the process says this figure of the stream in `/metrics`.
+    pub fn wait_for_figure(&self, serve: &mut Serve, name: &str, value: f64) {
+        let started = Instant::now();
+        loop {
+            let said = serve.figure(name);
+            if said.is_some_and(|said| (said - value).abs() < 0.5) {
+                return;
+            }
+            serve.must_live();
+            assert!(started.elapsed() < PATIENCE, "{name} is {said:?}");
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+
+    /// Until lag tools see the group at the ends of the topic: its offsets are published after the
+    /// commit of the rows.
+    pub fn wait_for_group(&self, serve: &mut Serve) {
+        let ends = self.topic.ends().into_iter().map(|(_, high)| Some(high));
+        let ends: Vec<_> = ends.collect();
+        self.wait(serve, &format!("group offsets {ends:?}"), || {
+            (self.topic.group_offsets(&self.topic.name) == ends).then_some(())
+        });
+    }
+
     /// Each partition's offsets over both tables; a panic when one is there twice.
     pub fn positions(&self) -> BTreeMap<i32, BTreeSet<i64>> {
         let query = "SELECT _partition, _offset FROM shop.events UNION ALL \
