@@ -322,6 +322,48 @@ fn a_dropped_table_stops_the_stream_until_it_is_accepted() {
 }
 
 #[test]
+fn a_table_accepted_before_its_sink_missed_it_is_filled_by_that_sink() {
+    quiet(async |scene| {
+        scene.produce(20);
+        let sink = scene.start("sink");
+        scene.wait(10).await;
+        scene.world.drop_table().await;
+        let lake = scene.world.clear_lake();
+        accept_table(&lake, &scene.world.stream).await.unwrap();
+        scene.produce(5);
+        scene.wait(60).await;
+        scene.everyone_reads().await;
+        assert_eq!(scene.rows().await, 50, "all that Kafka still has");
+        sink.stop().await;
+    });
+}
+
+/// The dead letters may have lost their word of it, the control store has not.
+#[test]
+fn a_table_that_others_made_again_is_never_filled_unasked() {
+    quiet(async |scene| {
+        scene.produce(20);
+        let sink = scene.start("sink");
+        scene.wait(10).await;
+        scene.world.forget_event_table().await;
+        scene.world.drop_table().await;
+        scene.wait(60).await;
+        scene.says("stopped", "frazil stream accept-table").await;
+        sink.stop().await;
+        let again = scene.start("again");
+        scene.wait(60).await;
+        scene.says("stopped", "frazil stream accept-table").await;
+
+        let lake = scene.world.clear_lake();
+        accept_table(&lake, &scene.world.stream).await.unwrap();
+        scene.wait(60).await;
+        scene.everyone_reads().await;
+        assert_eq!(scene.rows().await, 40);
+        again.stop().await;
+    });
+}
+
+#[test]
 fn a_table_rolled_back_stops_the_stream() {
     quiet(async |scene| {
         let sink = scene.start("sink");
