@@ -10,6 +10,7 @@ mod commit;
 mod events;
 mod publish;
 mod report;
+mod retention;
 mod sync;
 mod task;
 mod watch;
@@ -119,6 +120,9 @@ async fn connect_and_run(
     };
     let mut pipeline = Pipeline::new(context, memory, reporter, source);
     let end = pipeline.run().await;
+    if matches!(end, Err(Halt::Stopped(_))) {
+        pipeline.look_while_stopped().await;
+    }
     pipeline.close().await;
     end
 }

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use super::batch::{Batch, Figures};
 use super::publish::{Outcome, Work};
 use super::report::Reporter;
+use super::retention::Asked;
 use super::{Context, Memory};
 use crate::domain::Position;
 use crate::lake::{self, ErrorKind};
@@ -87,6 +88,7 @@ pub(super) struct Pipeline<'a> {
     pub(super) last_landed: Duration,
     /// The event table's metadata file that was last found to be as this sink left it.
     pub(super) looked_at: Option<String>,
+    pub(super) asked: Asked,
     report_due: Duration,
     publish_due: Duration,
 }
@@ -115,6 +117,7 @@ impl<'a> Pipeline<'a> {
             paused: false,
             last_landed: now,
             looked_at: None,
+            asked: Asked::default(),
             report_due: now,
             publish_due: now,
         }
@@ -245,13 +248,17 @@ impl<'a> Pipeline<'a> {
         let mut views = Vec::new();
         let mut unseen = false;
         for (partition, reading) in &self.partitions {
-            let Some(reading) = reading else { continue };
+            // While the lake is away nothing is sought; the log is cut all the same.
+            let committed = reading.map(|reading| reading.committed);
+            let committed = committed.or_else(|| self.reporter.committed(*partition));
+            let Some(committed) = committed else { continue };
             match self.source.watermarks(*partition).await {
                 Ok(watermarks) => views.push(PartitionView {
                     partition: *partition,
-                    committed: reading.committed,
+                    committed,
                     watermarks,
                     seen_at_ms: self.context.lake.clock.now_ms(),
+                    risk: None,
                 }),
                 Err(error) => {
                     unseen = true;
@@ -259,6 +266,7 @@ impl<'a> Pipeline<'a> {
                 }
             }
         }
+        self.look_at_retention(&mut views).await;
         if let Some(identity) = &self.identity
             && (!views.is_empty() || self.partitions.is_empty())
         {

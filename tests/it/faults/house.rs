@@ -156,6 +156,15 @@ impl House {
         self.sql(query).join("\n")
     }
 
+    /// What `system.streams` says of one partition: `state,message`.
+    pub fn says_of(&self, partition: i32) -> String {
+        self.sql(&format!(
+            "SELECT state, message FROM system.streams \
+             WHERE stream = 'shop' AND partition = {partition}"
+        ))
+        .join("\n")
+    }
+
     /// Until the stream is in this state and says this.
     pub fn wait_for(&self, serve: &mut Serve, state: &str, message: &str) {
         self.wait(serve, &format!("{state}: {message}"), || {

@@ -9,6 +9,7 @@ pub mod house;
 mod outage;
 mod process;
 mod records;
+mod retention;
 pub mod serve;
 mod start;
 mod storm;

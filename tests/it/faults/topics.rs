@@ -20,13 +20,18 @@ pub struct Topic {
 
 impl Topic {
     pub async fn make(brokers: &str, partitions: i32) -> Self {
-        let topic = Self {
+        let topic = Self::named(brokers, partitions);
+        topic.create().await;
+        topic
+    }
+
+    /// Not made yet.
+    pub fn named(brokers: &str, partitions: i32) -> Self {
+        Self {
             brokers: brokers.to_owned(),
             name: format!("t_{}", uuid::Uuid::new_v4().simple()),
             partitions,
-        };
-        topic.create().await;
-        topic
+        }
     }
 
     pub fn config(&self) -> ClientConfig {
@@ -40,9 +45,15 @@ impl Topic {
     }
 
     pub async fn create(&self) {
+        self.create_with(&[("retention.ms", "-1")]).await;
+    }
+
+    /// With these settings.
+    pub async fn create_with(&self, settings: &[(&str, &str)]) {
         let new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1))
-            .set("retention.ms", "-1")
             .set("max.message.bytes", "16777216");
+        let set = settings.iter();
+        let new = set.fold(new, |new, (name, value)| new.set(name, value));
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = self.admin().create_topics(&[new], &options).await;
         made.expect("Kafka answers")[0]

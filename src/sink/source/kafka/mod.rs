@@ -33,7 +33,7 @@ use self::context::Context;
 use self::outbox::{Item, Outbox, Signal};
 use self::raw::{Consumer, Description, NoDescription};
 use self::reader::{Command, Reader};
-use super::{LastRecord, Source, SourceEvent, SourceIdentity, Watermarks};
+use super::{LastRecord, Retention, Source, SourceEvent, SourceIdentity, Watermarks};
 use crate::declare::stream::Stream;
 use crate::lake::{Error, ErrorKind, Result};
 
@@ -413,6 +413,21 @@ impl Source for KafkaSource {
         }
     }
 
+    async fn retention(&mut self) -> Result<Retention> {
+        let brokers = self.brokers.clone();
+        let settings = self
+            .ask(move |consumer, topic| {
+                raw::topic_settings(consumer, topic, ASK_TIMEOUT).map_err(|error| {
+                    Error::unavailable(format!(
+                        "Kafka at {brokers}: the settings of topic {topic} can't be read: {} ({:?})",
+                        error.text, error.code
+                    ))
+                })
+            })
+            .await?;
+        Ok(retention(&settings))
+    }
+
     async fn publish(&mut self, next_offsets: &[(i32, i64)]) -> Result<()> {
         let mut list = TopicPartitionList::with_capacity(next_offsets.len());
         for (partition, next) in next_offsets {
@@ -463,6 +478,22 @@ impl Drop for KafkaSource {
             drop(running.commands);
             self.signal.raise();
         }
+    }
+}
+
+/// -1 is for ever. A topic that is compacted only is not cut by age or size.
+fn retention(settings: &BTreeMap<String, String>) -> Retention {
+    let limit = |name: &str| {
+        let limit: i64 = settings.get(name)?.parse().ok()?;
+        (limit >= 0).then_some(limit)
+    };
+    let policy = settings.get("cleanup.policy").map(String::as_str);
+    match policy.is_none_or(|policy| policy.contains("delete")) {
+        true => Retention {
+            age_ms: limit("retention.ms"),
+            partition_bytes: limit("retention.bytes"),
+        },
+        false => Retention::default(),
     }
 }
 
