@@ -10,6 +10,7 @@ mod outage;
 mod process;
 mod records;
 mod retention;
+mod security;
 pub mod serve;
 mod start;
 mod storm;

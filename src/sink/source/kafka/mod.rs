@@ -252,8 +252,13 @@ fn connect(
     // The number of partitions is a share in the settings, so it is asked first.
     let config = config::client(brokers, settings)?;
     let asker = Consumer::from_config_and_context(&config, context()).map_err(failed)?;
-    let found = raw::describe(&Arc::new(asker), topic, ASK_TIMEOUT)
-        .map_err(|error| not_described(brokers, topic, &error))?;
+    let asker = Arc::new(asker);
+    let found = raw::describe(&asker, topic, ASK_TIMEOUT).map_err(|mut error| {
+        if let Some(complaint) = raw::complaint(&asker) {
+            error.text = format!("{}: {complaint}", error.text);
+        }
+        not_described(brokers, topic, &error)
+    })?;
     let config = config::consumer(brokers, settings, group, found.partitions)?;
     let release_within = config
         .get("max.poll.interval.ms")

@@ -21,7 +21,7 @@ use rdkafka::bindings as c;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::types::RDKafkaErrorCode;
 
-pub(super) use self::asked::{Description, NoDescription, describe, topic_settings};
+pub(super) use self::asked::{Description, NoDescription, complaint, describe, topic_settings};
 use super::context::Context;
 use super::outbox::Signal;
 
@@ -69,6 +69,13 @@ impl Queue {
         // SAFETY: the queue is alive, and null means to forward nowhere.
         unsafe { c::rd_kafka_queue_forward(queue.queue.as_ptr(), ptr::null_mut()) };
         Some(queue)
+    }
+
+    /// The queue of what a client without a group tells of itself.
+    fn of_client(consumer: &Arc<Consumer>) -> Option<Self> {
+        // SAFETY: the client lives as long as `consumer`, which the queue keeps.
+        let queue = unsafe { c::rd_kafka_queue_get_main(consumer.client().native_ptr()) };
+        Self::new(queue, consumer)
     }
 
     fn temporary(consumer: &Arc<Consumer>) -> Option<Self> {

@@ -11,7 +11,7 @@ use rdkafka::bindings as c;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
-use super::{Consumer, Event, Queue, text};
+use super::{Consumer, Event, EventError, EventKind, Queue, text};
 
 /// What the cluster says of a topic, now.
 #[derive(Debug)]
@@ -115,6 +115,31 @@ fn describe_topic(
         c::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
         Ok((id, i32::try_from(partitions).unwrap_or(i32::MAX)))
     }
+}
+
+/// What a client that only asked has told meanwhile of what is wrong: a question that can't be sent
+/// comes to a time-out, and that the password is wrong, say, stands here alone.
+pub(in super::super) fn complaint(consumer: &Arc<Consumer>) -> Option<String> {
+    let queue = Queue::of_client(consumer)?;
+    let mut complaint: Option<EventError> = None;
+    // Bounded: it may go on complaining while it is listened to.
+    for _ in 0..1_000 {
+        let Some(event) = queue.poll(Duration::ZERO) else {
+            break;
+        };
+        let EventKind::Error(error) = event.kind() else {
+            continue;
+        };
+        if is_telling(error.code) || !complaint.as_ref().is_some_and(|old| is_telling(old.code)) {
+            complaint = Some(error);
+        }
+    }
+    complaint.map(|error| error.text)
+}
+
+/// Rather than that no broker is left.
+fn is_telling(code: RDKafkaErrorCode) -> bool {
+    code != RDKafkaErrorCode::AllBrokersDown
 }
 
 /// Asks the cluster for the topic's settings, those of the broker that hold for it among them.
