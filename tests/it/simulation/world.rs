@@ -110,6 +110,11 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, shape: Shape, mutant: Mutant) -> Arc<Self> {
+        Self::of(contract(), seed, shape, mutant)
+    }
+
+    /// A world of another contract.
+    pub fn of(stream: Stream, seed: u64, shape: Shape, mutant: Mutant) -> Arc<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SimClock::start());
         let bytes: Arc<dyn ObjectStore> = Arc::new(DatedStore::new(clock.clone()));
         let raw = Store::with([("file:///", bytes.clone())], clock.clone()).expect("a store");
@@ -120,7 +125,7 @@ impl World {
             broker: Arc::new(Broker::new(shape.partitions, shape.eager, shape.session)),
             weather: Arc::new(Weather::new(shape.rates)),
             history: History::new(raw),
-            stream: Arc::new(contract()),
+            stream: Arc::new(stream),
             database: MemoryDatabase::new(clock.clone()),
             clock,
             calm: CancellationToken::new(),
