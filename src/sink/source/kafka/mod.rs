@@ -7,6 +7,7 @@
 //! away, and polling for the group goes on.
 
 mod admin;
+mod answers;
 mod config;
 mod context;
 mod outbox;
@@ -25,13 +26,13 @@ use async_trait::async_trait;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
 
+use self::answers::{identity, not_described, offset_at, retention};
 use self::context::Context;
 use self::outbox::{Item, Outbox, Signal};
-use self::raw::{Consumer, Description, NoDescription};
+use self::raw::Consumer;
 use self::reader::{Command, Reader};
 use super::{LastRecord, Retention, Source, SourceEvent, SourceIdentity, Watermarks};
 use crate::declare::stream::Stream;
@@ -294,42 +295,11 @@ fn connect(
     Ok((running, outbox, signal))
 }
 
-fn not_described(brokers: &str, topic: &str, error: &NoDescription) -> Error {
-    let place = format!("Kafka at {brokers}");
-    match error.code {
-        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
-            Error::not_found(format!("{place} has no topic {topic}"))
-        }
-        RDKafkaErrorCode::InvalidTopic => {
-            Error::invalid(format!("{place}: {topic} can't be a topic's name"))
-        }
-        code => Error::unavailable(format!(
-            "{place}: topic {topic} can't be described: {} ({code:?})",
-            error.text
-        )),
-    }
-}
-
 fn panicked(error: &tokio::task::JoinError) -> Error {
     Error::new(
         ErrorKind::Internal,
         format!("a call of librdkafka did not end as it should: {error}"),
     )
-}
-
-fn identity(brokers: &str, topic: &str, consumer: &Arc<Consumer>) -> Result<SourceIdentity> {
-    let Description {
-        cluster_id,
-        topic_id,
-        partitions,
-    } = raw::describe(consumer, topic, ASK_TIMEOUT)
-        .map_err(|error| not_described(brokers, topic, &error))?;
-    Ok(SourceIdentity {
-        cluster_id,
-        topic: topic.to_owned(),
-        topic_id,
-        partitions,
-    })
 }
 
 #[async_trait]
@@ -484,41 +454,4 @@ impl Drop for KafkaSource {
             self.signal.raise();
         }
     }
-}
-
-/// -1 is for ever. A topic that is compacted only is not cut by age or size.
-fn retention(settings: &BTreeMap<String, String>) -> Retention {
-    let limit = |name: &str| {
-        let limit: i64 = settings.get(name)?.parse().ok()?;
-        (limit >= 0).then_some(limit)
-    };
-    let policy = settings.get("cleanup.policy").map(String::as_str);
-    match policy.is_none_or(|policy| policy.contains("delete")) {
-        true => Retention {
-            age_ms: limit("retention.ms"),
-            partition_bytes: limit("retention.bytes"),
-        },
-        false => Retention::default(),
-    }
-}
-
-fn offset_at(
-    consumer: &Arc<Consumer>,
-    topic: &str,
-    partition: i32,
-    timestamp_ms: i64,
-) -> std::result::Result<Option<i64>, KafkaError> {
-    let mut list = TopicPartitionList::with_capacity(1);
-    // librdkafka takes the time in the offset's place; negative ones mean something else to it.
-    list.add_partition_offset(topic, partition, Offset::Offset(timestamp_ms.max(0)))?;
-    let found = consumer.offsets_for_times(list, ASK_TIMEOUT)?;
-    let elements = found.elements();
-    let Some(place) = elements.first() else {
-        return Ok(None);
-    };
-    place.error()?;
-    Ok(match place.offset() {
-        Offset::Offset(offset) => Some(offset),
-        _ => None,
-    })
 }
