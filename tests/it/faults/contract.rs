@@ -17,7 +17,13 @@ format = "json"
 interval = "300ms"
 "#;
 
+/// By columns that are widened.
+const LAYOUT: &str = "partition_by = [\"lot\", \"bucket(2, price)\"]\nsort_by = [\"n\"]\n";
+
 const BEFORE: &str = r#"
+[[columns]]
+name = "lot"
+type = "int"
 [[columns]]
 name = "n"
 type = "int"
@@ -38,6 +44,9 @@ type = "struct<name: string>"
 
 /// `n`, `rate` and `price` are wider, `text` has another name, and there is more.
 const AFTER: &str = r#"
+[[columns]]
+name = "lot"
+type = "long"
 [[columns]]
 name = "n"
 type = "long"
@@ -74,12 +83,16 @@ fn produce(topic: &Topic, payloads: impl IntoIterator<Item = String>) {
 }
 
 fn old_event(n: i64) -> String {
-    format!(r#"{{"n":{n},"text":"number {n}","rate":0.5,"price":1.25,"who":{{"name":"w{n}"}}}}"#)
+    let lot = n % 3;
+    format!(
+        r#"{{"n":{n},"lot":{lot},"text":"number {n}","rate":0.5,"price":1.25,"who":{{"name":"w{n}"}}}}"#
+    )
 }
 
 fn new_event(n: i64) -> String {
+    let lot = n % 3;
     format!(
-        r#"{{"n":{n},"label":"number {n}","rate":{WIDE_RATE},"price":{WIDE_PRICE},"who":{{"name":"w{n}","age":7}},"added":"a{n}"}}"#
+        r#"{{"n":{n},"lot":{lot},"label":"number {n}","rate":{WIDE_RATE},"price":{WIDE_PRICE},"who":{{"name":"w{n}","age":7}},"added":"a{n}"}}"#
     )
 }
 
@@ -87,7 +100,7 @@ fn new_event(n: i64) -> String {
 async fn filled() -> (Topic, House, Serve) {
     let topic = Topic::make(&parts::kafka(), 1).await;
     let house = House::new(&topic).await;
-    house.declare(&format!("{HEAD}{BEFORE}"));
+    house.declare(&format!("{LAYOUT}{HEAD}{BEFORE}"));
     let mut serve = house.serve();
     produce(&topic, (0..50).map(old_event));
     house.wait_for_rows(&mut serve, 50);
@@ -117,7 +130,7 @@ async fn columns_are_added_widened_and_renamed_at_the_next_start() {
     serve.kill();
     // Unread at the change, and in the old words, as producers go on to use them.
     produce(&topic, (50..60).map(old_event));
-    house.declare(&format!("{HEAD}{AFTER}"));
+    house.declare(&format!("{LAYOUT}{HEAD}{AFTER}"));
     serve.restart();
     produce(&topic, (60..70).map(new_event).chain([new_event(WIDE_N)]));
     house.wait_for_rows(&mut serve, 71);
@@ -175,6 +188,18 @@ async fn columns_are_added_widened_and_renamed_at_the_next_start() {
         ],
     );
     assert_eq!(other_engine, "71");
+    // Partitions from before and after are the same ones. 5,000,000,000 leaves 2 over.
+    assert_eq!(
+        seen("SELECT lot, count(*) FROM shop.events GROUP BY lot ORDER BY lot"),
+        "0,24 1,23 2,24"
+    );
+    for (lot, count) in [("1", "23"), ("2", "24")] {
+        let filter = format!("lot = {lot}");
+        let query = format!("SELECT count(*) FROM shop.events WHERE {filter}");
+        assert_eq!(seen(&query), count, "{filter}");
+        let arguments = ["shop.events", "--count", "--filter", &filter];
+        assert_eq!(house.python("read_table.py", &arguments), count, "{filter}");
+    }
 }
 
 /// A change that can't be had on the living table, and what the operator reads.
@@ -255,7 +280,7 @@ async fn a_crash_around_the_change_leaves_one_change() {
     let (topic, house, mut serve) = filled().await;
     serve.kill();
     produce(&topic, (50..60).map(old_event));
-    house.declare(&format!("{HEAD}{AFTER}"));
+    house.declare(&format!("{LAYOUT}{HEAD}{AFTER}"));
     // Before the change, somewhere in it, and after it.
     for pause_ms in [50, 400, 800, 1_600] {
         serve.restart();
