@@ -9,6 +9,7 @@ mod metrics;
 pub mod operator;
 mod pipeline;
 mod positions;
+mod risk;
 mod settings;
 pub mod source;
 pub mod status;

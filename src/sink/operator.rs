@@ -202,12 +202,17 @@ pub async fn accept_table(lake: &Lake, stream: &Stream) -> Result<()> {
             "{what}: there is nothing to accept"
         )));
     }
-    let Some(dead_letters) = dead_letters else {
-        let table = stream.table.to_string();
-        return lake.control.forget_filled_table(&table).await;
+    // Both must forget it; until the second has, the stream waits for this word still.
+    let table = stream.table.to_string();
+    lake.control.forget_filled_table(&table).await?;
+    let property = tables::event_table_property(&stream.table);
+    let Some(dead_letters) =
+        dead_letters.filter(|table| table.metadata().properties().contains_key(&property))
+    else {
+        return Ok(());
     };
     let change = TableChange {
-        remove_properties: vec![tables::event_table_property(&stream.table)],
+        remove_properties: vec![property],
         expected_uuid: Some(dead_letters.metadata().uuid()),
         ..TableChange::new(stream.dead_letters.clone(), FileChange::Nothing)
     };

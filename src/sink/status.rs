@@ -1,6 +1,7 @@
 //! What people see of a stream: state, message, positions, and the alarm before retention takes
 //! unread records. Never read back by the sink.
 
+use super::risk::Risk;
 use crate::lake::control::StreamStatus;
 use crate::sink::source::{SourceIdentity, Watermarks};
 
@@ -38,19 +39,6 @@ impl StreamState {
 /// whichever process it was.
 pub const WHOLE_STREAM: i32 = -1;
 
-/// Retention is near when less than this part of what the log holds lies between its start and
-/// the committed position.
-const RISK_PART: i64 = 10;
-
-/// Whether retention is about to take unread records: it has begun to take some (`low` above 0),
-/// there is something unread, and the committed position lies in the first tenth of the log.
-pub fn is_at_risk(committed: i64, watermarks: Watermarks) -> bool {
-    let Watermarks { low, high } = watermarks;
-    low > 0
-        && committed < high
-        && committed.saturating_sub(low) < high.saturating_sub(low) / RISK_PART
-}
-
 /// Where one partition stands, as last seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PartitionView {
@@ -59,11 +47,19 @@ pub(crate) struct PartitionView {
     pub watermarks: Watermarks,
     /// When the watermarks were asked for.
     pub seen_at_ms: i64,
+    /// Whether retention is about to take unread records.
+    pub risk: Option<Risk>,
 }
 
 impl PartitionView {
     pub fn lag(&self) -> i64 {
         self.watermarks.high.saturating_sub(self.committed).max(0)
+    }
+
+    /// The alarm, for a person.
+    pub fn alarm(&self) -> Option<String> {
+        let risk = self.risk?;
+        Some(risk.text(self.committed, self.watermarks))
     }
 }
 
@@ -82,39 +78,39 @@ pub(crate) struct StreamView<'a> {
 impl StreamView<'_> {
     /// The line of one partition.
     pub fn line(&self, view: PartitionView) -> StreamStatus {
-        let at_risk = is_at_risk(view.committed, view.watermarks);
-        let (state, message) = match (self.state, at_risk) {
-            (StreamState::Reading, true) => (
-                StreamState::AtRisk,
-                Some(format!(
-                    "retention is about to take unread records: the log starts at {}, committed is {}, it ends at {}; give the sink more room or lengthen the topic's retention",
-                    view.watermarks.low, view.committed, view.watermarks.high
-                )),
-            ),
-            (state, _) => (state, self.message.map(str::to_owned)),
-        };
-        self.status(view, state, message)
+        self.status(view, view.alarm())
     }
 
-    /// The line of the stream as a whole, which is there even when no partition is known.
-    pub fn whole(&self) -> StreamStatus {
+    /// The line of the stream as a whole, which is there even when no partition is known; it
+    /// speaks of the first partition that is at risk.
+    pub fn whole(&self, views: &[PartitionView]) -> StreamStatus {
+        let alarm = views.iter().find_map(|view| {
+            let alarm = view.alarm()?;
+            Some(format!("partition {}: {alarm}", view.partition))
+        });
         let view = PartitionView {
             partition: WHOLE_STREAM,
             committed: 0,
             watermarks: Watermarks { low: 0, high: 0 },
             seen_at_ms: self.now_ms,
+            risk: None,
         };
-        let mut line = self.status(view, self.state, self.message.map(str::to_owned));
+        let mut line = self.status(view, alarm);
         line.topic_id.clear();
         line
     }
 
-    fn status(
-        &self,
-        view: PartitionView,
-        state: StreamState,
-        message: Option<String>,
-    ) -> StreamStatus {
+    /// The alarm stands beside whatever else there is to say: a stream that is stopped or waits is
+    /// the likeliest to lose records.
+    fn status(&self, view: PartitionView, alarm: Option<String>) -> StreamStatus {
+        let state = match (self.state, &alarm) {
+            (StreamState::Reading, Some(_)) => StreamState::AtRisk,
+            (state, _) => state,
+        };
+        let message = match (self.message, alarm) {
+            (Some(message), Some(alarm)) => Some(format!("{message}; {alarm}")),
+            (message, alarm) => alarm.or_else(|| message.map(str::to_owned)),
+        };
         StreamStatus {
             stream: self.stream.to_owned(),
             topic: self.topic.to_owned(),
@@ -131,20 +127,5 @@ impl StreamView<'_> {
             message,
             seen_at_ms: view.seen_at_ms,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn alarm_only_when_retention_is_near_unread_records() {
-        let log = |low, high| Watermarks { low, high };
-        assert!(is_at_risk(100, log(100, 1_000)));
-        assert!(is_at_risk(189, log(100, 1_000)));
-        assert!(!is_at_risk(190, log(100, 1_000)), "a tenth is left");
-        assert!(!is_at_risk(0, log(0, 1_000)), "nothing was ever removed");
-        assert!(!is_at_risk(1_000, log(1_000, 1_000)), "all is read");
     }
 }

@@ -126,20 +126,19 @@ pub(crate) fn event_table_property(table: &TableName) -> String {
 }
 
 /// The uuid of the event table that the stream filled so far: the dead letters say it, and where
-/// those are gone too, the control store does.
+/// those are gone too, or say nothing, the control store does.
 pub(crate) async fn known(
     lake: &Lake,
     stream: &Stream,
     dead_letters: Option<&Table>,
 ) -> Result<Option<String>> {
-    let Some(dead_letters) = dead_letters else {
-        let filled = lake.control.filled_table(&stream.table.to_string()).await?;
-        return Ok(filled.map(|filled| filled.uuid));
-    };
-    let properties = dead_letters.metadata().properties();
-    Ok(properties
-        .get(&event_table_property(&stream.table))
-        .cloned())
+    let property = event_table_property(&stream.table);
+    let named = dead_letters.and_then(|table| table.metadata().properties().get(&property));
+    if let Some(uuid) = named {
+        return Ok(Some(uuid.clone()));
+    }
+    let filled = lake.control.filled_table(&stream.table.to_string()).await?;
+    Ok(filled.map(|filled| filled.uuid))
 }
 
 /// Lets the control store know the event table, if it doesn't.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
@@ -35,17 +37,25 @@ fn two_sinks_killed_again_and_again_lose_and_double_nothing() {
 
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut sinks = [Sink::start(folder.path(), 0), Sink::start(folder.path(), 1)];
+    let pace = Arc::new(Pace::default());
     let producer = {
-        let topic = topic.clone();
-        std::thread::spawn(move || produce(&topic, events, seed))
+        let (topic, pace) = (topic.clone(), Arc::clone(&pace));
+        std::thread::spawn(move || produce(&topic, events, seed, &pace))
     };
-    for kill in 0..2 * kills_each {
+    let kills = 2 * kills_each;
+    let mut before = 0;
+    for kill in 0..kills {
+        pace.hurry_to(events * (kill + 1) / (kills + 2));
         std::thread::sleep(Duration::from_millis(rng.random_range(200..4_000)));
         let victim = &mut sinks[kill % 2];
+        pace.wait_for_more_than(before);
         victim.kill();
+        before = pace.sent.load(SeqCst);
         std::thread::sleep(Duration::from_millis(rng.random_range(0..500)));
         victim.restart(folder.path());
     }
+    assert!(pace.sent.load(SeqCst) < events, "they flow past the last");
+    pace.hurry_to(events);
     producer.join().expect("the producer ends well");
 
     let ends = end_offsets(&topic);
@@ -148,8 +158,48 @@ fn write_lakehouse(folder: &Path, topic: &str) {
     fs::write(folder.join("frazil.toml"), config).expect("the configuration");
 }
 
+/// How far the producer is, and how far it may hurry. The kills drive it: so events flow while each
+/// of them comes and after the last, however fast or slow the machine is.
+#[derive(Default)]
+struct Pace {
+    sent: AtomicUsize,
+    hurry_until: AtomicUsize,
+}
+
+impl Pace {
+    fn hurry_to(&self, sent: usize) {
+        self.hurry_until.store(sent, SeqCst);
+    }
+
+    /// At first at some 10,000 a second, then at a trickle; the last event waits for
+    /// `hurry_to(events)`.
+    fn pass(&self, events: usize) {
+        let sent = self.sent.fetch_add(1, SeqCst) + 1;
+        if sent.is_multiple_of(1_000) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        if sent >= self.hurry_until.load(SeqCst) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        while sent + 1 >= events && self.hurry_until.load(SeqCst) < events {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn wait_for_more_than(&self, sent: usize) {
+        let started = Instant::now();
+        while self.sent.load(SeqCst) <= sent {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "no event after {sent} is sent"
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 /// All that `frazil generate` prints, keyed as the demo keys it.
-fn produce(topic: &str, events: usize, seed: u64) {
+fn produce(topic: &str, events: usize, seed: u64, pace: &Pace) {
     let lines = Command::new(env!("CARGO_BIN_EXE_frazil"))
         .args([
             "generate",
@@ -180,10 +230,7 @@ fn produce(topic: &str, events: usize, seed: u64) {
             record = returned;
         }
         sent += 1;
-        // Spread over the kills: some 10,000 a second.
-        if sent % 1_000 == 0 {
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        pace.pass(events);
     }
     assert_eq!(sent, events, "frazil generate prints one record a line");
     producer

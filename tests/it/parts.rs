@@ -169,9 +169,26 @@ impl OwnKafka {
         Self(Own::start("kafka", vec![jars]))
     }
 
+    /// With a listener for SASL and one for TLS beside the plain one: user `shop`, password `right`.
+    pub fn start_secure() -> Self {
+        let jars = from_test_command("FRAZIL_TEST_KAFKA_JARS");
+        Self(Own::start("kafka", vec!["--secure".to_owned(), jars]))
+    }
+
     /// The same through all restarts.
     pub fn address(&self) -> &str {
         &self.0.address
+    }
+
+    /// Where a secure broker listens for `sasl` or `ssl`.
+    pub fn address_for(&self, protocol: &str) -> String {
+        let port = std::fs::read_to_string(self.file(protocol)).expect("a secure broker");
+        format!("127.0.0.1:{}", port.trim())
+    }
+
+    /// A file in the broker's folder: `ca.pem` of a secure one.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.folder.path().join("server").join(name)
     }
 
     /// SIGKILL; its data stays.
@@ -185,8 +202,7 @@ impl OwnKafka {
 
     /// Where the broker keeps a partition's first records.
     pub fn log_file(&self, topic: &str, partition: i32) -> PathBuf {
-        let folder = format!("server/data/{topic}-{partition}");
-        let folder = self.0.folder.path().join(folder);
+        let folder = self.file(&format!("data/{topic}-{partition}"));
         folder.join("00000000000000000000.log")
     }
 }

@@ -3,6 +3,7 @@
     maintain.py CATALOG_URI ACTION TABLE [ARGUMENT …]
 
 current                  prints the current snapshot's id
+schema                   prints one line for each column, nested ones too: id, name, type
 summaries                prints one line for each snapshot: id and summary
 append N                 a row of its own, of the topic `foreign`
 rewrite                  all rows into new files
@@ -95,6 +96,12 @@ def main():
         print(catalog.load_table(name).properties[arguments[0]])
     elif action == "current":
         print(catalog.load_table(name).current_snapshot().snapshot_id)
+    elif action == "schema":
+        schema = catalog.load_table(name).schema()
+        for column in schema.column_names:
+            field = schema.find_field(column)
+            required = " required" if field.required else ""
+            print(f"{field.field_id} {column} {field.field_type}{required}")
     elif action == "summaries":
         for snapshot in catalog.load_table(name).snapshots():
             summary = snapshot.summary.additional_properties

@@ -10,6 +10,7 @@ mod commit;
 mod events;
 mod publish;
 mod report;
+mod retention;
 mod sync;
 mod task;
 mod watch;
@@ -18,7 +19,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use self::report::Reporter;
 use self::task::Pipeline;
@@ -29,7 +29,7 @@ use super::status::StreamState;
 use super::{SinkMetrics, SinkSettings};
 use crate::declare::stream::Stream;
 use crate::domain::{Position, SourcePartition};
-use crate::lake::{Lake, Table};
+use crate::lake::Lake;
 
 /// What all parts of a pipeline share.
 pub(crate) struct Context {
@@ -44,28 +44,9 @@ pub(crate) struct Context {
 /// time, says otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    table: Option<Uuid>,
     /// Partitions whose log did not have the position wanted, until it is known why; and the
     /// ledger's position then.
     out_of_range: BTreeMap<SourcePartition, Option<Position>>,
-}
-
-impl Memory {
-    /// A table that was dropped under a running sink is not made again in silence: its rows and
-    /// its ledger are gone.
-    fn check_table(&mut self, events: &Table) -> Result<(), Halt> {
-        let uuid = events.metadata().uuid();
-        match self.table {
-            Some(known) if known != uuid => Err(Halt::Stopped(format!(
-                "table {} was dropped and made again while this sink ran; to fill the new one from the contract's start, restart the sink",
-                events.name()
-            ))),
-            _ => {
-                self.table = Some(uuid);
-                Ok(())
-            }
-        }
-    }
 }
 
 /// Sinks one stream until `cancel`; then flushes in bounded time and leaves its group in order.
@@ -139,6 +120,9 @@ async fn connect_and_run(
     };
     let mut pipeline = Pipeline::new(context, memory, reporter, source);
     let end = pipeline.run().await;
+    if matches!(end, Err(Halt::Stopped(_))) {
+        pipeline.look_while_stopped().await;
+    }
     pipeline.close().await;
     end
 }

@@ -1,11 +1,12 @@
 //! Publishes how the stream is to the control store, for people; never read back, never waited
 //! for long, and its failures stop nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Context;
 use crate::sink::source::SourceIdentity;
-use crate::sink::status::{PartitionView, StreamState, StreamView, is_at_risk};
+use crate::sink::status::{PartitionView, StreamState, StreamView};
 
 /// The control store is not waited for longer.
 const PUBLISH_LIMIT: Duration = Duration::from_secs(5);
@@ -19,6 +20,8 @@ pub(crate) struct Reporter {
     lost: Option<String>,
     identity: Option<SourceIdentity>,
     views: Vec<PartitionView>,
+    /// Partitions for which the alarm has been raised.
+    at_risk: BTreeSet<i32>,
 }
 
 impl Reporter {
@@ -38,16 +41,37 @@ impl Reporter {
 
     /// The partitions held, as seen now.
     pub fn see(&mut self, context: &Context, identity: SourceIdentity, views: Vec<PartitionView>) {
-        let at_risk = views
-            .iter()
-            .filter(|view| is_at_risk(view.committed, view.watermarks))
-            .count();
+        let at_risk = self.sound_alarms(context, &views);
         context.metrics.set_lag(
             views.iter().map(PartitionView::lag).sum(),
             u64::try_from(at_risk).unwrap_or(u64::MAX),
         );
         self.identity = Some(identity);
         self.views = views;
+    }
+
+    /// What is committed of a partition held, as it was last seen.
+    pub fn committed(&self, partition: i32) -> Option<i64> {
+        let seen = self.views.iter().find(|view| view.partition == partition);
+        seen.map(|view| view.committed)
+    }
+
+    /// Logs partitions that have come to be at risk, and those that are no longer; how many are.
+    fn sound_alarms(&mut self, context: &Context, views: &[PartitionView]) -> usize {
+        let stream = context.stream.name.as_str();
+        let mut at_risk = BTreeSet::new();
+        for view in views {
+            let Some(alarm) = view.alarm() else { continue };
+            at_risk.insert(view.partition);
+            if !self.at_risk.contains(&view.partition) {
+                tracing::error!(stream, partition = view.partition, "{alarm}");
+            }
+        }
+        for partition in self.at_risk.difference(&at_risk) {
+            tracing::info!(stream, partition, "no longer at risk from retention");
+        }
+        self.at_risk = at_risk;
+        self.at_risk.len()
     }
 
     /// Writes the lines; a failure is logged.
@@ -66,7 +90,7 @@ impl Reporter {
             now_ms: context.lake.clock.now_ms(),
         };
         let mut lines: Vec<_> = self.views.iter().map(|seen| view.line(*seen)).collect();
-        lines.push(view.whole());
+        lines.push(view.whole(&self.views));
         let published = tokio::select! {
             biased;
             published = context.lake.control.put_stream_status(&lines) => published,

@@ -8,8 +8,8 @@ use super::task::Pipeline;
 use super::task::Reading;
 use crate::declare::stream::Start;
 use crate::domain::{Ledger, OffsetRange, Position, SourcePartition};
+use crate::lake::Table;
 use crate::lake::commit::LedgerMove;
-use crate::lake::{ErrorKind, Table};
 use crate::sink::gone;
 use crate::sink::halt::Halt;
 use crate::sink::last_read;
@@ -66,13 +66,7 @@ impl Pipeline<'_> {
 
     async fn sync(&mut self) -> Result<(), Halt> {
         let context = self.context;
-        let opened = tables::open(&context.lake, &context.stream).await;
-        if matches!(&opened, Err(error) if error.kind() == ErrorKind::Invalid) {
-            // What the tables remember themselves is lifted there too.
-            self.memory.table = None;
-        }
-        let mut tables = opened?;
-        self.memory.check_table(&tables.events)?;
+        let mut tables = tables::open(&context.lake, &context.stream).await?;
         let identity = match self.source.identity().await {
             Ok(identity) => identity,
             Err(error) => return Err(gone::halt(&context.lake, &context.stream, error).await),

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use super::batch::{Batch, Figures};
 use super::publish::{Outcome, Work};
 use super::report::Reporter;
+use super::retention::Asked;
 use super::{Context, Memory};
 use crate::domain::Position;
 use crate::lake::{self, ErrorKind};
@@ -18,6 +19,9 @@ use crate::sink::halt::Halt;
 use crate::sink::source::{LastRecord, Source, SourceEvent, SourceIdentity};
 use crate::sink::status::{PartitionView, StreamState};
 use crate::sink::tables::Tables;
+
+/// The group's offsets are published anew this often, moved or not.
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A partition that is being read.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +88,9 @@ pub(super) struct Pipeline<'a> {
     pub(super) last_landed: Duration,
     /// The event table's metadata file that was last found to be as this sink left it.
     pub(super) looked_at: Option<String>,
+    pub(super) asked: Asked,
     report_due: Duration,
+    publish_due: Duration,
 }
 
 impl<'a> Pipeline<'a> {
@@ -111,7 +117,9 @@ impl<'a> Pipeline<'a> {
             paused: false,
             last_landed: now,
             looked_at: None,
+            asked: Asked::default(),
             report_due: now,
+            publish_due: now,
         }
     }
 
@@ -240,13 +248,17 @@ impl<'a> Pipeline<'a> {
         let mut views = Vec::new();
         let mut unseen = false;
         for (partition, reading) in &self.partitions {
-            let Some(reading) = reading else { continue };
+            // While the lake is away nothing is sought; the log is cut all the same.
+            let committed = reading.map(|reading| reading.committed);
+            let committed = committed.or_else(|| self.reporter.committed(*partition));
+            let Some(committed) = committed else { continue };
             match self.source.watermarks(*partition).await {
                 Ok(watermarks) => views.push(PartitionView {
                     partition: *partition,
-                    committed: reading.committed,
+                    committed,
                     watermarks,
                     seen_at_ms: self.context.lake.clock.now_ms(),
+                    risk: None,
                 }),
                 Err(error) => {
                     unseen = true;
@@ -254,15 +266,36 @@ impl<'a> Pipeline<'a> {
                 }
             }
         }
+        self.look_at_retention(&mut views).await;
         if let Some(identity) = &self.identity
             && (!views.is_empty() || self.partitions.is_empty())
         {
             self.reporter.see(self.context, identity.clone(), views);
         }
         self.reporter.publish(self.context).await;
+        self.publish_if_due(now).await;
         match unseen {
             true => self.look_for_topic().await,
             false => Ok(()),
+        }
+    }
+
+    /// What was published while the group was being rebalanced is refused, and nobody says so: lag
+    /// tools would see an idle stream as behind for ever.
+    async fn publish_if_due(&mut self, now: Duration) {
+        if now < self.publish_due {
+            return;
+        }
+        self.publish_due = now + PUBLISH_INTERVAL;
+        let reading = self.partitions.iter();
+        let committed: Vec<(i32, i64)> = reading
+            .filter_map(|(partition, reading)| Some((*partition, (*reading)?.committed)))
+            .collect();
+        if committed.is_empty() {
+            return;
+        }
+        if let Err(error) = self.source.publish(&committed).await {
+            tracing::debug!(stream = self.context.stream.name, %error, "the group's offsets were not published");
         }
     }
 

@@ -67,6 +67,15 @@ pub struct Watermarks {
     pub high: i64,
 }
 
+/// When the source removes records, whoever has read them or not; None where it never does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// By age.
+    pub age_ms: Option<i64>,
+    /// By what a partition takes in the log.
+    pub partition_bytes: Option<i64>,
+}
+
 /// What a poll brought.
 #[derive(Clone, Debug)]
 pub enum SourceEvent {
@@ -121,6 +130,11 @@ pub trait Source: Send {
 
     /// First offset at or after the time, or the high watermark.
     async fn offset_at(&mut self, partition: i32, timestamp_ms: i64) -> Result<i64>;
+
+    /// What the source removes by itself, as it is set now. Asked rarely, and only for an alarm.
+    async fn retention(&mut self) -> Result<Retention> {
+        Ok(Retention::default())
+    }
 
     /// Advises lag tools how far the group is (I1: never read back).
     async fn publish(&mut self, next_offsets: &[(i32, i64)]) -> Result<()>;

@@ -13,7 +13,7 @@ use super::topics::{PATIENCE, Topic};
 use crate::parts;
 
 /// The stream is called `shop`, its tables `shop.events` and `shop.dead_letters`.
-const STREAM: &str = r#"
+pub const STREAM: &str = r#"
 table = "shop.events"
 dead_letters = "shop.dead_letters"
 format = "json"
@@ -62,11 +62,16 @@ impl House {
         for name in ["catalog", "sql"] {
             fs::create_dir(folder.join(name)).expect("a folder");
         }
-        let topic = &house.topic.name;
-        let stream = format!("topic = \"{topic}\"\ngroup_id = \"{topic}\"\n{STREAM}");
-        fs::write(folder.join("catalog/shop.toml"), stream).expect("the stream");
+        house.declare(STREAM);
         house.configure("frazil.toml", &house.catalog, endpoint.as_deref());
         house
+    }
+
+    /// Writes the stream's contract; a sink reads it when it starts.
+    pub fn declare(&self, contract: &str) {
+        let topic = &self.topic.name;
+        let stream = format!("topic = \"{topic}\"\ngroup_id = \"{topic}\"\n{contract}");
+        fs::write(self.file("catalog/shop.toml"), stream).expect("the stream");
     }
 
     /// Another way to the same lakehouse: through a proxy.
@@ -151,6 +156,15 @@ impl House {
         self.sql(query).join("\n")
     }
 
+    /// What `system.streams` says of one partition: `state,message`.
+    pub fn says_of(&self, partition: i32) -> String {
+        self.sql(&format!(
+            "SELECT state, message FROM system.streams \
+             WHERE stream = 'shop' AND partition = {partition}"
+        ))
+        .join("\n")
+    }
+
     /// Until the stream is in this state and says this.
     pub fn wait_for(&self, serve: &mut Serve, state: &str, message: &str) {
         self.wait(serve, &format!("{state}: {message}"), || {
@@ -218,6 +232,30 @@ impl House {
             expected,
             "partition, rows, distinct offsets, first, last"
         );
+    }
+
+    /// Until the process says this figure of the stream in `/metrics`.
+    pub fn wait_for_figure(&self, serve: &mut Serve, name: &str, value: f64) {
+        let started = Instant::now();
+        loop {
+            let said = serve.figure(name);
+            if said.is_some_and(|said| (said - value).abs() < 0.5) {
+                return;
+            }
+            serve.must_live();
+            assert!(started.elapsed() < PATIENCE, "{name} is {said:?}");
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+
+    /// Until lag tools see the group at the ends of the topic: its offsets are published after the
+    /// commit of the rows.
+    pub fn wait_for_group(&self, serve: &mut Serve) {
+        let ends = self.topic.ends().into_iter().map(|(_, high)| Some(high));
+        let ends: Vec<_> = ends.collect();
+        self.wait(serve, &format!("group offsets {ends:?}"), || {
+            (self.topic.group_offsets(&self.topic.name) == ends).then_some(())
+        });
     }
 
     /// Each partition's offsets over both tables; a panic when one is there twice.

@@ -3,12 +3,16 @@
 //! what is asserted is what an operator reads and what readers count.
 
 mod broker;
+mod contract;
 mod engines;
 pub mod house;
 mod outage;
 mod process;
 mod records;
+mod retention;
+mod security;
 pub mod serve;
+mod start;
 mod storm;
 mod table;
 mod topic;

@@ -73,3 +73,44 @@ async fn what_retention_takes_from_a_running_sink_is_named_too() {
     let expected = (0..read - 10).chain(200..210).collect::<Vec<_>>();
     assert_eq!(house.numbers(), expected);
 }
+
+/// Lag tools ask the group, and nobody else knows: each offset of the group is where the rows end.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and Postgres: run ./test"]
+async fn the_groups_offsets_follow_the_rows() {
+    let topic = Topic::make(&parts::kafka(), 4).await;
+    let house = House::new(&topic).await;
+    let mut first = house.serve();
+    for partition in 0..3 {
+        topic.produce(partition, 0..50);
+    }
+    house.wait_for_rows(&mut first, 150);
+    house.wait_for_group(&mut first);
+
+    // While partitions move to another process, and with nothing to read after that.
+    let mut second = Serve::start(&house.file("frazil.toml"), &house.file("second.log"));
+    for round in 0..10 {
+        for partition in 0..3 {
+            topic.produce(partition, 50 + round * 5..55 + round * 5);
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    house.wait_for_rows(&mut second, 300);
+    house.wait_for_group(&mut second);
+    first.kill();
+    topic.produce(3, 0..50);
+    house.wait_for_rows(&mut second, 350);
+    house.wait_for_group(&mut second);
+
+    // What is committed while a process ends in order is published too.
+    second.kill();
+    house.declare(&super::house::STREAM.replace("300ms", "1h"));
+    second.restart();
+    topic.produce(0, 100..120);
+    house.wait_for_figure(&mut second, "sink_records_read_total", 20.0);
+    second.signal("TERM");
+    second.ends();
+    assert_eq!(house.rows(), Some(370));
+    let offsets = topic.group_offsets(&topic.name);
+    assert_eq!(offsets, [120, 100, 100, 50].map(Some));
+}

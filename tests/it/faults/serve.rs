@@ -68,8 +68,26 @@ impl Serve {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
+    /// Until the process has ended in order, after a TERM.
+    pub fn ends(&mut self) {
+        let status = self.child.wait().expect("reaped");
+        assert!(status.success(), "{status}:\n{}", self.log_tail());
+    }
+
     /// What `/ready` answers, status line and all; None while it doesn't listen.
     pub fn ready(&self) -> Option<String> {
+        self.get("/ready")
+    }
+
+    /// A figure of the stream `shop` in `/metrics`; None while it doesn't listen.
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        let metrics = self.get("/metrics")?;
+        let begin = format!("frazil_{name}{{stream=\"shop\"}} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&begin));
+        Some(value?.parse().expect("a number"))
+    }
+
+    fn get(&self, path: &str) -> Option<String> {
         let log = fs::read_to_string(&self.log).ok()?;
         let line = log
             .lines()
@@ -82,8 +100,8 @@ impl Serve {
             .collect();
         let mut http = TcpStream::connect(address).ok()?;
         http.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
-        http.write_all(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            .ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        http.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
         http.read_to_string(&mut answer).ok()?;
         Some(answer)

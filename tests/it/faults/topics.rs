@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
@@ -20,13 +20,18 @@ pub struct Topic {
 
 impl Topic {
     pub async fn make(brokers: &str, partitions: i32) -> Self {
-        let topic = Self {
+        let topic = Self::named(brokers, partitions);
+        topic.create().await;
+        topic
+    }
+
+    /// Not made yet.
+    pub fn named(brokers: &str, partitions: i32) -> Self {
+        Self {
             brokers: brokers.to_owned(),
             name: format!("t_{}", uuid::Uuid::new_v4().simple()),
             partitions,
-        };
-        topic.create().await;
-        topic
+        }
     }
 
     pub fn config(&self) -> ClientConfig {
@@ -40,9 +45,15 @@ impl Topic {
     }
 
     pub async fn create(&self) {
+        self.create_with(&[("retention.ms", "-1")]).await;
+    }
+
+    /// With these settings.
+    pub async fn create_with(&self, settings: &[(&str, &str)]) {
         let new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1))
-            .set("retention.ms", "-1")
             .set("max.message.bytes", "16777216");
+        let set = settings.iter();
+        let new = set.fold(new, |new, (name, value)| new.set(name, value));
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = self.admin().create_topics(&[new], &options).await;
         made.expect("Kafka answers")[0]
@@ -56,6 +67,38 @@ impl Topic {
         deleted.expect("Kafka answers")[0]
             .as_ref()
             .expect("the topic is deleted");
+    }
+
+    /// More partitions, up to this many.
+    pub async fn grow(&mut self, partitions: i32) {
+        let count = usize::try_from(partitions).expect("a count");
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let wanted = NewPartitions::new(&self.name, count);
+        let made = self.admin().create_partitions([&wanted], &options).await;
+        made.expect("Kafka answers")[0]
+            .as_ref()
+            .expect("the partitions are made");
+        self.partitions = partitions;
+    }
+
+    /// What the group has committed of each partition, as lag tools see it; None for nothing.
+    pub fn group_offsets(&self, group: &str) -> Vec<Option<i64>> {
+        let tool: BaseConsumer = self
+            .config()
+            .set("group.id", group)
+            .create()
+            .expect("a consumer");
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition_range(&self.name, 0, self.partitions - 1);
+        let found = tool.committed_offsets(asked, PATIENCE).expect("offsets");
+        let offset =
+            |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element
+                .offset()
+            {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+        found.elements().iter().map(offset).collect()
     }
 
     /// What retention does: records of the partition below this offset go.
@@ -85,6 +128,20 @@ impl Topic {
         let producer = self.producer();
         for n in numbers {
             send(&producer, self, partition, event(n).as_bytes());
+        }
+        producer.flush(PATIENCE).expect("all delivered");
+    }
+
+    /// Records `{"n":…}` to one partition, of this time.
+    pub fn produce_at(&self, partition: i32, numbers: std::ops::Range<i64>, timestamp_ms: i64) {
+        let producer = self.producer();
+        for n in numbers {
+            let payload = event(n);
+            let record = BaseRecord::<(), str>::to(&self.name)
+                .partition(partition)
+                .timestamp(timestamp_ms)
+                .payload(payload.as_str());
+            assert!(producer.send(record).is_ok(), "a short queue");
         }
         producer.flush(PATIENCE).expect("all delivered");
     }

@@ -82,6 +82,8 @@ struct State {
     members: BTreeMap<u64, Member>,
     next_member: u64,
     eager: bool,
+    /// Transactions that ended, aborted and committed.
+    ended: [u64; 2],
 }
 
 #[derive(Debug)]
@@ -103,6 +105,7 @@ impl Broker {
                 members: BTreeMap::new(),
                 next_member: 1,
                 eager,
+                ended: [0; 2],
             }),
             session,
         }
@@ -174,8 +177,14 @@ impl Broker {
         })
     }
 
+    /// How many transactions were committed, or aborted.
+    pub fn transactions(&self, committed: bool) -> u64 {
+        self.state.lock().unwrap().ended[usize::from(committed)]
+    }
+
     /// Ends the open transaction with its marker: what it wrote can be read, or never.
     pub fn end_transaction(&self, partition: usize, commit: bool) {
+        self.state.lock().unwrap().ended[usize::from(commit)] += 1;
         self.with_log(partition, |log| {
             let Some(first) = log.open.take() else { return };
             for entry in &mut log.entries[usize::try_from(first).unwrap()..] {

@@ -24,6 +24,7 @@ use super::dice::Dice;
 use super::history::History;
 use super::mutant::Mutant;
 use super::process::Trap;
+use super::tally::Tally;
 
 /// How often what goes wrong, in a thousand calls.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +45,7 @@ pub struct Weather {
     rates: Mutex<Rates>,
     store_down_until: Mutex<Option<Instant>>,
     catalog_down_until: Mutex<Option<Instant>>,
+    pub tally: Arc<Tally>,
 }
 
 impl Weather {
@@ -52,6 +54,7 @@ impl Weather {
             rates: Mutex::new(rates),
             store_down_until: Mutex::new(None),
             catalog_down_until: Mutex::new(None),
+            tally: Arc::default(),
         }
     }
 
@@ -114,7 +117,12 @@ impl FaultyStore {
     async fn before(&self) -> object_store::Result<()> {
         let rates = self.weather.rates();
         wander(&self.dice, rates.store_slow).await;
-        if self.weather.store_is_down() || self.dice.permille(rates.store_before) {
+        if self.weather.store_is_down() {
+            self.weather.tally.outages.add();
+            return Err(unavailable("503 before the call"));
+        }
+        if self.dice.permille(rates.store_before) {
+            self.weather.tally.store_before.add();
             return Err(unavailable("503 before the call"));
         }
         Ok(())
@@ -124,6 +132,7 @@ impl FaultyStore {
         let rates = self.weather.rates();
         wander(&self.dice, 0).await;
         if self.dice.permille(rates.store_after) {
+            self.weather.tally.store_after.add();
             return Err(unavailable("the connection was cut after the call"));
         }
         Ok(())
@@ -246,7 +255,15 @@ impl FaultyCatalog {
     async fn before(&self) -> Result<()> {
         let rates = self.weather.rates();
         wander(&self.dice, 0).await;
-        if self.weather.catalog_is_down() || self.dice.permille(rates.catalog_before) {
+        let down = self.weather.catalog_is_down();
+        if down || self.dice.permille(rates.catalog_before) {
+            let tally = &self.weather.tally;
+            let count = if down {
+                &tally.outages
+            } else {
+                &tally.catalog_before
+            };
+            count.add();
             return Err(Error::unavailable("simulated: the catalog does not answer"));
         }
         Ok(())
@@ -305,6 +322,7 @@ impl Catalog for FaultyCatalog {
         self.before().await?;
         let rates = self.weather.rates();
         if self.dice.permille(rates.false_conflict) {
+            self.weather.tally.false_conflicts.add();
             return Ok(SwapOutcome::Moved(swaps[0].table.clone()));
         }
         if self.dice.permille(rates.late_swap) {
@@ -312,9 +330,13 @@ impl Catalog for FaultyCatalog {
             let (swaps, guards) = (swaps.to_vec(), guards.to_vec());
             let delay = self.dice.millis(0, 8_000);
             let mutant = self.mutant;
+            let tally = self.weather.tally.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
-                carry_out(inner.as_ref(), &history, mutant, &swaps, &guards).await
+                let late = carry_out(inner.as_ref(), &history, mutant, &swaps, &guards).await;
+                if matches!(late, Ok(SwapOutcome::Swapped)) {
+                    tally.late_swaps.add();
+                }
             });
             self.then_away();
             return Err(Error::unavailable(
@@ -333,6 +355,9 @@ impl Catalog for FaultyCatalog {
         self.trap.pass().await;
         wander(&self.dice, rates.store_slow).await;
         if self.dice.permille(rates.lost_reply) {
+            if matches!(outcome, Ok(SwapOutcome::Swapped)) {
+                self.weather.tally.lost_replies.add();
+            }
             self.then_away();
             return Err(Error::unavailable("simulated: the reply was lost"));
         }

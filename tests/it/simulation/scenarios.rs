@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use frazil::declare::stream::Start;
+use frazil::declare::stream::{Start, Stream};
 use frazil::lake::control::StreamStatus;
 use frazil::sink::operator::{Removed, accept_rollback, accept_table};
 use frazil::sink::source::{Connector, Source};
@@ -14,10 +14,15 @@ use super::faults::Rates;
 use super::mutant::Mutant;
 use super::oracle::id_of;
 use super::source::SimConnector;
-use super::world::{MEMORY_BYTES, Shape, World};
+use super::world::{MEMORY_BYTES, Shape, World, contract};
 
 /// A world with no trouble of its own.
 fn quiet(test: impl AsyncFnOnce(&Scene)) {
+    quiet_of(contract(), test);
+}
+
+/// The same with another contract.
+fn quiet_of(stream: Stream, test: impl AsyncFnOnce(&Scene)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -40,7 +45,7 @@ fn quiet(test: impl AsyncFnOnce(&Scene)) {
             rates: Rates::default(),
         };
         let scene = Scene {
-            world: World::new(7, shape, Mutant::None),
+            world: World::of(stream, 7, shape, Mutant::None),
         };
         test(&scene).await;
     });
@@ -149,6 +154,37 @@ fn goes_on_where_it_stopped() {
         scene.all_is_well().await;
         assert_eq!(scene.rows().await, 100);
         second.stop().await;
+    });
+}
+
+/// Long before the interval is over, and well within what memory holds.
+#[test]
+fn a_batch_of_its_full_size_is_committed_at_once() {
+    let stream = Stream {
+        commit_interval: Duration::from_secs(24 * 3600),
+        ..contract()
+    };
+    let bytes = stream.commit_bytes;
+    quiet_of(stream, async |scene| {
+        let sink = scene.start("sink");
+        let record = u64::try_from(r#"{"id":1000}"#.len()).unwrap();
+        // In two partitions: each half of a third.
+        let third = usize::try_from(bytes / record / 6).unwrap();
+        scene.produce(third);
+        scene.wait(5).await;
+        assert_eq!(scene.world.metrics.records_read(), 2 * third as u64);
+        assert_eq!(scene.world.metrics.commits(), 0, "far from full");
+        scene.produce(5 * third);
+        scene.wait(5).await;
+        let metrics = &scene.world.metrics;
+        assert!(metrics.commits() >= 1, "it was full");
+        let committed = scene.rows().await;
+        let left = metrics.records_read() - committed;
+        assert!(left * record < bytes, "{left} records wait for the next");
+        // The rest when it ends in order.
+        sink.stop().await;
+        assert_eq!(scene.rows().await, 12 * third as u64);
+        scene.all_is_well().await;
     });
 }
 
@@ -317,6 +353,48 @@ fn a_dropped_table_stops_the_stream_until_it_is_accepted() {
             50,
             "a new table holds all that Kafka still has"
         );
+        again.stop().await;
+    });
+}
+
+#[test]
+fn a_table_accepted_before_its_sink_missed_it_is_filled_by_that_sink() {
+    quiet(async |scene| {
+        scene.produce(20);
+        let sink = scene.start("sink");
+        scene.wait(10).await;
+        scene.world.drop_table().await;
+        let lake = scene.world.clear_lake();
+        accept_table(&lake, &scene.world.stream).await.unwrap();
+        scene.produce(5);
+        scene.wait(60).await;
+        scene.everyone_reads().await;
+        assert_eq!(scene.rows().await, 50, "all that Kafka still has");
+        sink.stop().await;
+    });
+}
+
+/// The dead letters may have lost their word of it, the control store has not.
+#[test]
+fn a_table_that_others_made_again_is_never_filled_unasked() {
+    quiet(async |scene| {
+        scene.produce(20);
+        let sink = scene.start("sink");
+        scene.wait(10).await;
+        scene.world.forget_event_table().await;
+        scene.world.drop_table().await;
+        scene.wait(60).await;
+        scene.says("stopped", "frazil stream accept-table").await;
+        sink.stop().await;
+        let again = scene.start("again");
+        scene.wait(60).await;
+        scene.says("stopped", "frazil stream accept-table").await;
+
+        let lake = scene.world.clear_lake();
+        accept_table(&lake, &scene.world.stream).await.unwrap();
+        scene.wait(60).await;
+        scene.everyone_reads().await;
+        assert_eq!(scene.rows().await, 40);
         again.stop().await;
     });
 }

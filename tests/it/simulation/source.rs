@@ -60,6 +60,7 @@ impl SimSource {
             tokio::time::sleep(self.dice.millis(0, 3)).await;
         }
         if self.dice.permille(self.weather.rates().source) {
+            self.weather.tally.source_errors.add();
             return Err(Error::unavailable("simulated: the broker does not answer"));
         }
         Ok(())
@@ -82,7 +83,10 @@ impl SimSource {
                 }
                 return Some(SourceEvent::Assigned(partitions));
             }
-            Some(GroupEvent::Revoked(partitions)) => return Some(SourceEvent::Revoked(partitions)),
+            Some(GroupEvent::Revoked(partitions)) => {
+                self.weather.tally.revocations.add();
+                return Some(SourceEvent::Revoked(partitions));
+            }
             None => {}
         }
         if !self.prefetched.is_empty() && self.dice.permille(700) {
@@ -100,6 +104,7 @@ impl SimSource {
     }
 
     fn session_lost(&mut self) -> SourceEvent {
+        self.weather.tally.sessions_lost.add();
         let lost: Vec<i32> = std::mem::take(&mut self.held).into_iter().collect();
         self.positions.clear();
         self.paused.clear();
@@ -215,6 +220,7 @@ impl Source for SimSource {
         }
         tokio::time::sleep(wait.min(self.dice.millis(1, 200))).await;
         if self.dice.permille(self.weather.rates().source) {
+            self.weather.tally.source_troubles.add();
             return Ok(SourceEvent::Trouble("simulated: broker away".to_owned()));
         }
         Ok(SourceEvent::Idle)

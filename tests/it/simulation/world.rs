@@ -110,6 +110,11 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, shape: Shape, mutant: Mutant) -> Arc<Self> {
+        Self::of(contract(), seed, shape, mutant)
+    }
+
+    /// A world of another contract.
+    pub fn of(stream: Stream, seed: u64, shape: Shape, mutant: Mutant) -> Arc<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SimClock::start());
         let bytes: Arc<dyn ObjectStore> = Arc::new(DatedStore::new(clock.clone()));
         let raw = Store::with([("file:///", bytes.clone())], clock.clone()).expect("a store");
@@ -120,7 +125,7 @@ impl World {
             broker: Arc::new(Broker::new(shape.partitions, shape.eager, shape.session)),
             weather: Arc::new(Weather::new(shape.rates)),
             history: History::new(raw),
-            stream: Arc::new(contract()),
+            stream: Arc::new(stream),
             database: MemoryDatabase::new(clock.clone()),
             clock,
             calm: CancellationToken::new(),
@@ -280,10 +285,24 @@ impl World {
             .collect()
     }
 
-    /// What an engine that knows nothing of us may do: other metadata under a new name, swapped in.
+    /// The dead letters lose the property that names their event table.
+    pub async fn forget_event_table(&self) {
+        let property = format!("frazil.event-table.{}", self.stream.table);
+        let forget = |metadata: &mut serde_json::Value| {
+            let properties = metadata["properties"].as_object_mut().expect("a map");
+            properties.remove(&property).expect("it named the table");
+        };
+        self.edit(&self.stream.dead_letters, forget).await;
+    }
+
+    /// What an engine that knows nothing of us may do to the event table: other metadata under a
+    /// new name, swapped in.
     pub async fn edit_metadata(&self, edit: impl FnOnce(&mut serde_json::Value)) {
+        self.edit(&self.stream.table, edit).await;
+    }
+
+    async fn edit(&self, name: &TableName, edit: impl FnOnce(&mut serde_json::Value)) {
         let (catalog, lake) = (self.database.catalog(), self.clear_lake());
-        let name = &self.stream.table;
         let pointer = catalog.load(name).await.expect("no faults here");
         let current = pointer.expect("the table is there").metadata_location;
         let bytes = lake.store.read(&current).await.expect("what is current");

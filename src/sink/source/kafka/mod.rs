@@ -7,6 +7,7 @@
 //! away, and polling for the group goes on.
 
 mod admin;
+mod answers;
 mod config;
 mod context;
 mod outbox;
@@ -25,15 +26,15 @@ use async_trait::async_trait;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
 
+use self::answers::{identity, not_described, offset_at, retention};
 use self::context::Context;
 use self::outbox::{Item, Outbox, Signal};
-use self::raw::{Consumer, Description, NoDescription};
+use self::raw::Consumer;
 use self::reader::{Command, Reader};
-use super::{LastRecord, Source, SourceEvent, SourceIdentity, Watermarks};
+use super::{LastRecord, Retention, Source, SourceEvent, SourceIdentity, Watermarks};
 use crate::declare::stream::Stream;
 use crate::lake::{Error, ErrorKind, Result};
 
@@ -252,8 +253,13 @@ fn connect(
     // The number of partitions is a share in the settings, so it is asked first.
     let config = config::client(brokers, settings)?;
     let asker = Consumer::from_config_and_context(&config, context()).map_err(failed)?;
-    let found = raw::describe(&Arc::new(asker), topic, ASK_TIMEOUT)
-        .map_err(|error| not_described(brokers, topic, &error))?;
+    let asker = Arc::new(asker);
+    let found = raw::describe(&asker, topic, ASK_TIMEOUT).map_err(|mut error| {
+        if let Some(complaint) = raw::complaint(&asker) {
+            error.text = format!("{}: {complaint}", error.text);
+        }
+        not_described(brokers, topic, &error)
+    })?;
     let config = config::consumer(brokers, settings, group, found.partitions)?;
     let release_within = config
         .get("max.poll.interval.ms")
@@ -289,42 +295,11 @@ fn connect(
     Ok((running, outbox, signal))
 }
 
-fn not_described(brokers: &str, topic: &str, error: &NoDescription) -> Error {
-    let place = format!("Kafka at {brokers}");
-    match error.code {
-        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
-            Error::not_found(format!("{place} has no topic {topic}"))
-        }
-        RDKafkaErrorCode::InvalidTopic => {
-            Error::invalid(format!("{place}: {topic} can't be a topic's name"))
-        }
-        code => Error::unavailable(format!(
-            "{place}: topic {topic} can't be described: {} ({code:?})",
-            error.text
-        )),
-    }
-}
-
 fn panicked(error: &tokio::task::JoinError) -> Error {
     Error::new(
         ErrorKind::Internal,
         format!("a call of librdkafka did not end as it should: {error}"),
     )
-}
-
-fn identity(brokers: &str, topic: &str, consumer: &Arc<Consumer>) -> Result<SourceIdentity> {
-    let Description {
-        cluster_id,
-        topic_id,
-        partitions,
-    } = raw::describe(consumer, topic, ASK_TIMEOUT)
-        .map_err(|error| not_described(brokers, topic, &error))?;
-    Ok(SourceIdentity {
-        cluster_id,
-        topic: topic.to_owned(),
-        topic_id,
-        partitions,
-    })
 }
 
 #[async_trait]
@@ -413,6 +388,21 @@ impl Source for KafkaSource {
         }
     }
 
+    async fn retention(&mut self) -> Result<Retention> {
+        let brokers = self.brokers.clone();
+        let settings = self
+            .ask(move |consumer, topic| {
+                raw::topic_settings(consumer, topic, ASK_TIMEOUT).map_err(|error| {
+                    Error::unavailable(format!(
+                        "Kafka at {brokers}: the settings of topic {topic} can't be read: {} ({:?})",
+                        error.text, error.code
+                    ))
+                })
+            })
+            .await?;
+        Ok(retention(&settings))
+    }
+
     async fn publish(&mut self, next_offsets: &[(i32, i64)]) -> Result<()> {
         let mut list = TopicPartitionList::with_capacity(next_offsets.len());
         for (partition, next) in next_offsets {
@@ -464,25 +454,4 @@ impl Drop for KafkaSource {
             self.signal.raise();
         }
     }
-}
-
-fn offset_at(
-    consumer: &Arc<Consumer>,
-    topic: &str,
-    partition: i32,
-    timestamp_ms: i64,
-) -> std::result::Result<Option<i64>, KafkaError> {
-    let mut list = TopicPartitionList::with_capacity(1);
-    // librdkafka takes the time in the offset's place; negative ones mean something else to it.
-    list.add_partition_offset(topic, partition, Offset::Offset(timestamp_ms.max(0)))?;
-    let found = consumer.offsets_for_times(list, ASK_TIMEOUT)?;
-    let elements = found.elements();
-    let Some(place) = elements.first() else {
-        return Ok(None);
-    };
-    place.error()?;
-    Ok(match place.offset() {
-        Offset::Offset(offset) => Some(offset),
-        _ => None,
-    })
 }
