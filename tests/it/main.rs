@@ -21,6 +21,7 @@ mod known;
 mod parts;
 mod postgres;
 mod readers;
+mod refused;
 mod s3;
 mod simulation;
 mod source;
