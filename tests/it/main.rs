@@ -10,10 +10,12 @@ mod curated;
 mod database;
 mod demo;
 mod faults;
+mod full_disk;
 mod kill;
 #[path = "../known/mod.rs"]
 #[allow(dead_code, reason = "one model's rows are for the unit tests")]
 mod known;
+mod newcomer;
 #[allow(
     dead_code,
     reason = "not every part is used yet by every build of the tests"
