@@ -27,4 +27,5 @@ mod refused;
 mod s3;
 mod simulation;
 mod source;
+mod stop;
 mod wire;

@@ -1,11 +1,11 @@
 //! The process stands still for longer than its session, as in a long pause of the machine, and
 //! goes on as if nothing had happened.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::house::House;
 use super::serve::Serve;
-use super::topics::Topic;
+use super::topics::{PATIENCE, Topic};
 use crate::parts;
 
 /// Beyond the session's time-out (3 s).
@@ -72,4 +72,45 @@ async fn what_retention_takes_from_a_running_sink_is_named_too() {
     }
     let expected = (0..read - 10).chain(200..210).collect::<Vec<_>>();
     assert_eq!(house.numbers(), expected);
+}
+
+/// What was read and not yet committed when the stop is asked for is committed by the stop.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and Postgres: run ./test"]
+async fn a_stop_commits_what_was_read_and_ends_with_0() {
+    let topic = Topic::make(&parts::kafka(), 2).await;
+    let house = House::new(&topic).await;
+    let contract = house.file("catalog/shop.toml");
+    let text = std::fs::read_to_string(&contract).expect("the stream");
+    // No commit comes by itself while this test runs.
+    let text = text.replace("interval = \"300ms\"", "interval = \"1h\"");
+    std::fs::write(&contract, text).expect("written");
+    let mut serve = house.serve();
+    for partition in 0..2 {
+        topic.produce(partition, 0..500);
+    }
+    let started = Instant::now();
+    while records_read(&serve) != Some(1_000.0) {
+        assert!(started.elapsed() < PATIENCE, "{}", serve.log_tail());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(
+        house.rows().is_none_or(|rows| rows == 0),
+        "nothing is committed so far"
+    );
+    serve.signal("TERM");
+    let status = serve.wait();
+    assert_eq!(status.code(), Some(0), "{}", serve.log_tail());
+    assert_eq!(house.rows(), Some(1_000));
+    house.assert_exactly_once(&[]);
+    let said = serve.log();
+    assert!(said.contains("stopping: waits for sink shop"), "{said}");
+}
+
+fn records_read(serve: &Serve) -> Option<f64> {
+    let metrics = serve.get("/metrics")?;
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("frazil_sink_records_read_total"))?;
+    line.rsplit(' ').next()?.parse().ok()
 }
