@@ -27,5 +27,6 @@ mod refused;
 mod s3;
 mod simulation;
 mod source;
+mod sql_command;
 mod stop;
 mod wire;
