@@ -11,6 +11,7 @@ mod database;
 mod demo;
 mod faults;
 mod full_disk;
+mod golden;
 mod kill;
 #[path = "../known/mod.rs"]
 #[allow(dead_code, reason = "one model's rows are for the unit tests")]
