@@ -91,19 +91,17 @@ pub(super) fn exit_of(ending: &Ending) -> Exit {
 
 /// The reason, and what to do where that is known.
 pub(super) fn advice(reason: &str) -> String {
-    let is_full = [
-        "No space left",
-        "disk is full",
-        "os error 28",
-        "storage full",
-    ]
-    .iter()
-    .any(|sign| reason.contains(sign));
-    if is_full {
+    if is_disk_full(reason) {
         format!("the disk is full: make room and start again, nothing is lost ({reason})")
     } else {
         reason.to_owned()
     }
+}
+
+pub(super) fn is_disk_full(reason: &str) -> bool {
+    ["No space left", "disk is full", "os error 28"]
+        .iter()
+        .any(|sign| reason.contains(sign))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, Problems, suggestion};
+use super::problem::{Place, Problem, Problems, suggestion};
 use super::units::{parse_bytes, parse_duration};
 
 /// Where a value stands.
@@ -124,12 +124,16 @@ impl Section {
 
     /// Notes a problem at a place.
     pub fn problem(&self, origin: &Origin, message: impl Into<String>) {
-        let shared = &self.shared;
-        let problem = match origin {
-            Origin::Byte(byte) => Problem::at_byte(&shared.file, &shared.text, *byte, message),
-            Origin::Variable(name) => Problem::of_file(Path::new(name), message),
-        };
-        shared.problems.borrow_mut().push(problem);
+        let problem = self.place(origin).problem(message);
+        self.shared.problems.borrow_mut().push(problem);
+    }
+
+    /// An origin as people read it.
+    pub fn place(&self, origin: &Origin) -> Place {
+        match origin {
+            Origin::Byte(byte) => Place::at_byte(&self.shared.file, &self.shared.text, *byte),
+            Origin::Variable(name) => Place::of_file(Path::new(name)),
+        }
     }
 
     /// Where the value of a key stands, or the section when there is none.

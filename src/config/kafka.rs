@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::Section;
+use super::problem::Place;
 
 /// Settings that are not the operator's, and why.
 const RESERVED: [(&str, &str); 13] = [
@@ -42,14 +43,23 @@ const RESERVED: [(&str, &str); 13] = [
     ("plugin.library.paths", "no foreign code is loaded"),
 ];
 
-/// The settings below a key; reserved ones are noted as problems.
-pub fn read_settings(section: &Section, key: &'static str) -> BTreeMap<String, String> {
+/// Where each setting stands, by its name.
+pub type SettingPlaces = BTreeMap<String, Place>;
+
+/// The settings below a key, and where they stand; reserved ones are noted as problems. Whether
+/// the others are librdkafka's is known where librdkafka is.
+pub fn read_settings(
+    section: &Section,
+    key: &'static str,
+) -> (BTreeMap<String, String>, SettingPlaces) {
     let mut settings = BTreeMap::new();
+    let mut places = SettingPlaces::new();
     for (name, (value, origin)) in section.settings(key) {
         if let Some((_, why)) = RESERVED.iter().find(|(reserved, _)| *reserved == name) {
             section.problem(&origin, format!("{name} can't be set here: {why}"));
         }
+        places.insert(name.clone(), section.place(&origin));
         settings.insert(name, value);
     }
-    settings
+    (settings, places)
 }

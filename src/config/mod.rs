@@ -15,8 +15,8 @@ mod units;
 mod tests;
 
 pub use document::{Document, Origin, Section};
-pub use kafka::read_settings;
-pub use problem::{Problem, Problems, line_and_column, suggestion};
+pub use kafka::{SettingPlaces, read_settings};
+pub use problem::{Place, Problem, Problems, line_and_column, suggestion};
 pub use secret::{Secret, redact_settings, redact_url};
 pub use sections::*;
 pub use units::{parse_bytes, parse_duration};

@@ -28,27 +28,72 @@ impl Problem {
 
     /// A problem at a byte of the file's text.
     pub fn at_byte(file: &Path, text: &str, byte: usize, message: impl Into<String>) -> Self {
+        Place::at_byte(file, text, byte).problem(message)
+    }
+}
+
+/// Where something stands that was fine when it was read, for what is found out later: beside other
+/// files, or by whom it is meant for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    file: PathBuf,
+    line: Option<usize>,
+    column: Option<usize>,
+}
+
+impl Place {
+    pub fn of_file(file: &Path) -> Self {
+        Self {
+            file: file.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    pub fn at_byte(file: &Path, text: &str, byte: usize) -> Self {
         let (line, column) = line_and_column(text, byte);
         Self {
             file: file.to_owned(),
             line: Some(line),
             column: Some(column),
+        }
+    }
+
+    /// A problem that was found with what stands here.
+    pub fn problem(&self, message: impl Into<String>) -> Problem {
+        Problem {
+            file: self.file.clone(),
+            line: self.line,
+            column: self.column,
             message: message.into(),
         }
     }
 }
 
+/// `file:line:column`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_place(f, &self.file, self.line, self.column)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-            if let Some(column) = self.column {
-                write!(f, ":{column}")?;
-            }
-        }
+        show_place(f, &self.file, self.line, self.column)?;
         write!(f, ": {}", self.message)
     }
+}
+
+fn show_place(
+    f: &mut fmt::Formatter<'_>,
+    file: &Path,
+    line: Option<usize>,
+    column: Option<usize>,
+) -> fmt::Result {
+    write!(f, "{}", file.display())?;
+    for number in [line, column].into_iter().flatten() {
+        write!(f, ":{number}")?;
+    }
+    Ok(())
 }
 
 /// All problems found; never empty when it is an error.

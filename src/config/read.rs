@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::Section;
-use super::kafka::read_settings;
+use super::kafka::{SettingPlaces, read_settings};
 use super::secret::{Secret, redact_url};
 use super::sections::*;
 
@@ -17,10 +17,12 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(super) fn config(file: &Path, root: &Section) -> Config {
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
     version(root);
+    let (source, kafka_places) = source(&root.section("source"), &folder);
     let config = Config {
         file: file.to_owned(),
         lake: lake(&root.section("lake"), &folder),
-        source: source(&root.section("source"), &folder),
+        source,
+        kafka_places,
         streams: streams(&root.section("streams"), &folder),
         models: models(&root.section("models"), &folder),
         wire: wire(&root.section("wire")),
@@ -152,12 +154,12 @@ fn default_catalog(section: &Section, warehouse: &str) -> CatalogConfig {
     }
 }
 
-fn source(section: &Section, folder: &Path) -> SourceConfig {
+fn source(section: &Section, folder: &Path) -> (SourceConfig, SettingPlaces) {
     let kinds = [("kafka", true), ("embedded", false)];
     let kind = section.choice("kind", &kinds);
     let brokers = section.string("brokers");
     let path = section.string("path");
-    let settings = read_settings(section, "kafka");
+    let (settings, places) = read_settings(section, "kafka");
     // Without a kind, what is given tells it; nothing given is a lake that is only read.
     let is_kafka = kind.unwrap_or(brokers.is_some());
     if is_kafka && path.is_some() {
@@ -176,7 +178,7 @@ fn source(section: &Section, folder: &Path) -> SourceConfig {
         );
     }
     section.finish();
-    if is_kafka {
+    let source = if is_kafka {
         SourceConfig::Kafka {
             brokers: brokers.unwrap_or_default(),
             settings,
@@ -185,7 +187,8 @@ fn source(section: &Section, folder: &Path) -> SourceConfig {
         SourceConfig::Embedded {
             path: resolve(folder, path.as_deref().unwrap_or("log.db")),
         }
-    }
+    };
+    (source, places)
 }
 
 fn streams(section: &Section, folder: &Path) -> StreamsConfig {

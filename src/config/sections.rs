@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::kafka::SettingPlaces;
 use super::secret::{Secret, redact_settings};
 
 /// A process's configuration, complete and checked.
@@ -15,6 +16,8 @@ pub struct Config {
     pub file: PathBuf,
     pub lake: LakeConfig,
     pub source: SourceConfig,
+    /// Where the settings of `[source.kafka]` stand.
+    pub kafka_places: SettingPlaces,
     pub streams: StreamsConfig,
     pub models: ModelsConfig,
     pub wire: WireConfig,

@@ -35,7 +35,7 @@ pub fn load_streams(folder: &Path) -> Result<Vec<Stream>, Problems> {
     for file in files(folder, "toml")? {
         match stream_file::load(&file) {
             Ok(stream) => {
-                clashes(&streams, &stream, &file, &mut problems);
+                clashes(&streams, &stream, &mut problems);
                 streams.push(stream);
             }
             Err(found) => problems.extend(found.0),
@@ -83,7 +83,6 @@ pub fn check(config: &Config) -> Vec<Problem> {
         Vec::new()
     });
     for model in &models {
-        let file = model.file.as_deref().unwrap_or(&config.models.folder);
         for stream in &streams {
             let what = if stream.table == model.name {
                 "table"
@@ -93,7 +92,7 @@ pub fn check(config: &Config) -> Vec<Problem> {
                 continue;
             };
             let message = format!("{} is the {what} of stream {}", model.name, stream.name);
-            problems.push(Problem::of_file(file, message));
+            problems.push(model.place.problem(message));
         }
     }
     problems
@@ -101,29 +100,39 @@ pub fn check(config: &Config) -> Vec<Problem> {
 
 /// What two streams can't share: a table is the ledger of one stream (I1), and a group splits a
 /// topic among its members.
-fn clashes(others: &[Stream], stream: &Stream, file: &Path, problems: &mut Vec<Problem>) {
-    let mut problem = |message: String| problems.push(Problem::of_file(file, message));
+fn clashes(others: &[Stream], stream: &Stream, problems: &mut Vec<Problem>) {
+    let places = &stream.places;
     if stream.table == stream.dead_letters {
-        problem("table and dead_letters must be two tables".to_owned());
+        let message = "table and dead_letters must be two tables";
+        problems.push(places.dead_letters.problem(message));
     }
     for other in others {
         if stream.table == other.table {
-            problem(format!(
+            let message = format!(
                 "the table {} is that of stream {} already",
                 stream.table, other.name
-            ));
+            );
+            problems.push(places.table.problem(message));
         }
         if stream.group_id == other.group_id {
-            problem(format!(
+            let message = format!(
                 "the group_id {} is that of stream {} already",
                 stream.group_id, other.name
-            ));
+            );
+            problems.push(places.group_id.problem(message));
         }
-        if stream.table == other.dead_letters || stream.dead_letters == other.table {
-            problem(format!(
-                "a table can't hold events of one stream and dead letters of another: {}, {}",
-                stream.name, other.name
-            ));
+        for (ours, theirs, place) in [
+            (&stream.table, &other.dead_letters, &places.table),
+            (&stream.dead_letters, &other.table, &places.dead_letters),
+        ] {
+            if ours == theirs {
+                let message = format!(
+                    "a table can't hold events of one stream and dead letters of another: \
+                     {ours} is one of stream {} too",
+                    other.name
+                );
+                problems.push(place.problem(message));
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::config::Place;
 use crate::domain::TableName;
 
 pub use super::statement::{StatementError, parse_statement};
@@ -26,6 +27,8 @@ pub struct Model {
     pub comment: Option<String>,
     /// The file that owns the model; None for one that came through psql.
     pub file: Option<PathBuf>,
+    /// Where its name stands in that file.
+    pub place: Place,
 }
 
 /// How a model is materialised.
@@ -62,6 +65,8 @@ pub enum Schedule {
 pub enum ModelStatement {
     Create {
         model: Box<Model>,
+        /// Where the model's name begins in the text.
+        name_byte: usize,
         or_replace: bool,
         if_not_exists: bool,
     },
@@ -109,6 +114,7 @@ impl Model {
             ModelStatement::Create { model, .. } => Ok(Self {
                 comment: self.comment.clone(),
                 file: self.file.clone(),
+                place: self.place.clone(),
                 ..*model
             }),
             _ => unreachable!("the text above begins with CREATE"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::files;
 use super::graph;
 use super::model::{Model, ModelStatement, parse_statement};
-use crate::config::{Problem, Problems, read_text};
+use crate::config::{Place, Problem, Problems, read_text};
 
 /// All models of a folder, sorted by file name; or all problems of all its files.
 pub fn load_models(folder: &Path) -> Result<Vec<Model>, Problems> {
@@ -16,9 +16,8 @@ pub fn load_models(folder: &Path) -> Result<Vec<Model>, Problems> {
         match loaded {
             Ok(model) => {
                 if let Some(other) = models.iter().find(|other| other.name == model.name) {
-                    let there = other.file.as_deref().unwrap_or(folder).display();
-                    let message = format!("{} stands in {there} already", model.name);
-                    problems.push(Problem::of_file(&file, message));
+                    let message = format!("{} stands in {} already", model.name, other.place);
+                    problems.push(model.place.problem(message));
                 }
                 models.push(model);
             }
@@ -32,14 +31,12 @@ pub fn load_models(folder: &Path) -> Result<Vec<Model>, Problems> {
         let first = models
             .iter()
             .find(|model| circle.first() == Some(&model.name));
-        let file = first
-            .and_then(|model| model.file.as_deref())
-            .unwrap_or(folder);
+        let place = first.map_or_else(|| Place::of_file(folder), |model| model.place.clone());
         let message = format!(
             "models read each other in a circle: {}",
             names.join(" reads ")
         );
-        problems.push(Problem::of_file(file, message));
+        problems.push(place.problem(message));
     }
     if problems.is_empty() {
         Ok(models)
@@ -54,11 +51,13 @@ pub fn parse_model(file: &Path, text: &str) -> Result<Model, Problem> {
     match parse_statement(text).map_err(|error| at(error.byte, error.message))? {
         ModelStatement::Create {
             model,
+            name_byte,
             or_replace: false,
             if_not_exists: false,
         } => Ok(Model {
             comment: leading_comment(text),
             file: Some(file.to_owned()),
+            place: Place::at_byte(file, text, name_byte),
             ..*model
         }),
         ModelStatement::Create { .. } => Err(at(

@@ -319,7 +319,7 @@ fn a_folder_is_loaded_with_all_its_problems() {
         .expect_err("problems")
         .to_string();
     assert!(found.contains("c.sql:2:1: CREATE, REFRESH"), "{found}");
-    assert!(found.contains("d.sql: c.a stands in"), "{found}");
+    assert!(found.contains("d.sql:1:26: c.a stands in"), "{found}");
     assert!(found.contains("e.sql:1:1: a file says what is"), "{found}");
 }
 
@@ -335,7 +335,7 @@ fn circles_are_named() {
         .to_string();
     assert!(
         found.contains(
-            "a.sql: models read each other in a circle: m.a reads m.b reads m.c reads m.a"
+            "a.sql:1:26: models read each other in a circle: m.a reads m.b reads m.c reads m.a"
         ),
         "{found}"
     );
@@ -368,7 +368,7 @@ fn check_finds_what_the_files_can_not_know_alone() {
     assert!(
         found[0]
             .to_string()
-            .ends_with("m.sql: s.e is the table of stream x"),
+            .ends_with("m.sql:1:26: s.e is the table of stream x"),
         "{}",
         found[0]
     );

@@ -304,6 +304,15 @@ mod tests {
     }
 
     #[test]
+    fn a_day_fits_by_either_of_its_fields() {
+        // The 1st of the month, and each Monday (2 March 2026 is one).
+        assert_eq!(
+            ticks("0 0 1 * 1", "UTC", "2026-02-27T00:00:00Z", 3),
+            ["03-01 00:00", "03-02 00:00", "03-09 00:00"]
+        );
+    }
+
+    #[test]
     fn what_is_no_schedule_is_refused() {
         for (text, zone, part) in [
             ("* * * *", None, "4 fields"),

@@ -12,7 +12,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use super::layout::{parse_transform, split_list};
 use super::model::{Kind, Model, ModelStatement, Schedule};
 use super::sources::sources;
-use crate::config::suggestion;
+use crate::config::{Place, suggestion};
 use crate::domain::TableName;
 
 /// What is wrong with a statement, and at which byte of its text.
@@ -207,6 +207,7 @@ impl<'a> Statement<'a> {
         if or_replace && if_not_exists {
             return Err(self.error("OR REPLACE and IF NOT EXISTS exclude each other"));
         }
+        let name_byte = self.byte();
         let name = self.name()?;
         if self.peek() == &Token::LParen {
             return Err(self.error("name the columns in the SELECT: count(*) AS orders"));
@@ -222,6 +223,7 @@ impl<'a> Statement<'a> {
         let model = model(name, options, query, sources, statement)?;
         Ok(ModelStatement::Create {
             model: Box::new(model),
+            name_byte,
             or_replace,
             if_not_exists,
         })
@@ -359,6 +361,7 @@ fn model(
         statement,
         comment: None,
         file: None,
+        place: Place::default(),
     })
 }
 

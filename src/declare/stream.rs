@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use iceberg::spec::{Schema, SortOrder, UnboundPartitionSpec};
 
-use crate::config::redact_settings;
+use crate::config::{Place, SettingPlaces, redact_settings};
 use crate::domain::TableName;
 
 /// One file of `catalog/`.
@@ -34,6 +34,16 @@ pub struct Stream {
     pub group_id: String,
     /// librdkafka settings of the connection, as they are.
     pub kafka: BTreeMap<String, String>,
+    pub places: Places,
+}
+
+/// Where in its file a stream says what may clash with others, or may turn out wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    pub table: Place,
+    pub dead_letters: Place,
+    pub group_id: Place,
+    pub kafka: SettingPlaces,
 }
 
 /// Where a partition that the ledger doesn't know is first read from.

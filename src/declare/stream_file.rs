@@ -7,10 +7,10 @@ use std::time::Duration;
 use iceberg::spec::Schema;
 
 use super::layout::{partition_spec, sort_order};
-use super::stream::{Start, Stream};
+use super::stream::{Places, Start, Stream};
 use super::system_columns::{is_system_column, system_fields};
 use super::types::{Numbering, Shape, ShapeField, parse_type};
-use crate::config::{Document, Origin, Problems, Section, read_settings, read_text};
+use crate::config::{Document, Origin, Place, Problems, Section, read_settings, read_text};
 use crate::domain::TableName;
 
 const COMMIT_INTERVAL: Duration = Duration::from_secs(10);
@@ -55,7 +55,7 @@ fn stream(file: &Path, text: &str, root: &Section) -> Option<Stream> {
     let group_id = root.string("group_id");
     let largest_record_bytes = root.bytes("largest_record").unwrap_or(LARGEST_RECORD_BYTES);
     let (commit_interval, commit_bytes) = commit(&root.section("commit"));
-    let kafka = read_settings(root, "kafka");
+    let (kafka, kafka_places) = read_settings(root, "kafka");
     let columns = columns(text, root);
     let partition_parts = root.strings("partition_by");
     let sort_parts = root.strings("sort_by");
@@ -87,7 +87,22 @@ fn stream(file: &Path, text: &str, root: &Section) -> Option<Stream> {
         largest_record_bytes,
         kafka,
         name,
+        places: Places {
+            table: place(root, "table", None),
+            dead_letters: place(root, "dead_letters", Some("table")),
+            group_id: place(root, "group_id", None),
+            kafka: kafka_places,
+        },
     })
+}
+
+/// Where a key stands, or what it is made from when it is missing.
+fn place(root: &Section, key: &str, or: Option<&str>) -> Place {
+    let key = match or {
+        Some(other) if !root.has(key) => other,
+        _ => key,
+    };
+    root.place(&root.origin_of(key))
 }
 
 fn default_dead_letters(root: &Section, table: &TableName) -> Option<TableName> {

@@ -250,7 +250,7 @@ fn all_problems_of_all_files_are_found() {
         "{found}"
     );
     assert!(
-        found.contains("c.toml: the table a.b is that of stream b already"),
+        found.contains("c.toml:2:9: the table a.b is that of stream b already"),
         "{found}"
     );
     assert!(found.contains("d.toml:1:"), "{found}");

@@ -35,6 +35,7 @@ impl ModelAdmin for Admin {
                 model,
                 or_replace,
                 if_not_exists,
+                ..
             } => jobs.create(user, model, *or_replace, *if_not_exists).await,
             ModelStatement::Refresh { name } => jobs.refresh(name).await,
             ModelStatement::Alter { name, set } => jobs.alter(user, name, set).await,

@@ -21,6 +21,7 @@ use crate::lake::{Lake, Table};
 use crate::query::statement::{self, Statement};
 use crate::query::{Access, Engine, QueryErrorKind, Session, SessionOptions};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a run left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +41,13 @@ pub(super) struct Ready {
     rows: i64,
 }
 
-/// Plans, computes and writes. Can be dropped at any moment: what it wrote are orphans then.
-pub(super) async fn compute(engine: &Arc<Engine>, model: &Model) -> Result<Ready, RunError> {
+/// Plans, computes and writes; `written` counts the rows meanwhile. Can be dropped at any moment:
+/// what it wrote are orphans then.
+pub(super) async fn compute(
+    engine: &Arc<Engine>,
+    model: &Model,
+    written: &AtomicUsize,
+) -> Result<Ready, RunError> {
     let lake = engine.lake();
     let mut plan = Plan::make(lake, model).await?;
     let (mut session, mut logical) = pinned(engine, model, &plan).await?;
@@ -77,6 +83,7 @@ pub(super) async fn compute(engine: &Arc<Engine>, model: &Model) -> Result<Ready
         let fitted = shape::fit(&batch, &schema)
             .map_err(|message| RunError::failed(QueryErrorKind::DatatypeMismatch, message))?;
         writer.write(fitted).await?;
+        written.store(count, Ordering::Relaxed);
     }
     Ok(Ready {
         create: target.create,

@@ -21,7 +21,7 @@ mod shipped_models_tests;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -73,6 +73,8 @@ pub struct Jobs {
     /// Models of files, which the control store does not hold.
     files: Vec<Model>,
     options: JobsOptions,
+    /// When the schedules were last looked at, by the clock's `elapsed`.
+    looked: Mutex<Option<Duration>>,
 }
 
 impl Jobs {
@@ -83,6 +85,7 @@ impl Jobs {
             engine,
             files,
             options,
+            looked: Mutex::default(),
         });
         let models = system_models::Models(Arc::downgrade(&jobs));
         let engine = &jobs.engine;
@@ -117,6 +120,11 @@ impl Jobs {
             // Only two processes with other files could make a circle: each still runs.
             Err(_) => models,
         })
+    }
+
+    /// When this process last looked what is due, by the clock's `elapsed`; None: never so far.
+    pub fn last_look(&self) -> Option<Duration> {
+        *self.looked.lock().expect("no holder of this lock panics")
     }
 
     /// Runs every model once now, those first that others read, and gives the records of these

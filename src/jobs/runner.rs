@@ -1,6 +1,8 @@
 //! One run of one model from lease to record: tried, bounded in time, ended on record.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -29,6 +31,9 @@ pub(super) enum RunEnd {
 
 /// Pause between asking for a lease that another run has.
 const LEASE_PAUSE: Duration = Duration::from_millis(200);
+
+/// A run that takes long is said so often.
+const PROGRESS_BEAT: Duration = Duration::from_secs(15);
 
 impl Jobs {
     /// Runs a model once if its lease is free. `tick`: the time of the schedule that it is for.
@@ -207,20 +212,37 @@ impl Jobs {
             return Ok(outcome);
         }
         let JobsOptions { timeout, .. } = self.options;
+        let written = AtomicUsize::new(0);
         // On a task of the caller: dropped with it, and the query with that.
         let ready = tokio::select! {
             biased;
-            ready = materialise::compute(&self.engine, model) => ready?,
+            ready = materialise::compute(&self.engine, model, &written) => ready?,
             () = stop.cancelled() => return Err(RunError::Stopped),
             () = held.keep() => return Err(RunError::Displaced),
             () = lake.clock.sleep(timeout) => {
                 let message = format!("cancelled: the run took longer than {timeout:?}");
                 return Err(RunError::Failed(QueryError::new(QueryErrorKind::Cancelled, message)));
             }
+            never = say_on(lake, record, &written) => match never {},
         };
         record.source_snapshots =
             serde_json::to_string(&ready.plan.sources).expect("names and numbers serialise");
         materialise::publish(lake, model, &record.run_id, held.lease(), ready).await
+    }
+}
+
+/// Says now and then that a run takes long, and how far it is. `system.queries` shows the same of
+/// its query.
+async fn say_on(lake: &Lake, run: &RunRecord, written: &AtomicUsize) -> Infallible {
+    loop {
+        lake.clock.sleep(PROGRESS_BEAT).await;
+        tracing::info!(
+            model = run.model,
+            run = run.run_id,
+            seconds = (lake.clock.now_ms() - run.started_at_ms) / 1_000,
+            rows_written = written.load(Ordering::Relaxed),
+            "model run goes on"
+        );
     }
 }
 

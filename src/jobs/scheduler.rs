@@ -139,6 +139,8 @@ impl Jobs {
             }
             self.start(rounds, model.clone(), tick, stop.clone());
         }
+        let looked = self.engine.lake().clock.elapsed();
+        *self.looked.lock().expect("no holder of this lock panics") = Some(looked);
         let pause = u64::try_from(next_look - now_ms).unwrap_or(0);
         Ok(Duration::from_millis(pause).clamp(SHORTEST_PAUSE, PAUSE))
     }

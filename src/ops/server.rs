@@ -30,7 +30,8 @@ pub trait Probe: Send + Sync {
     /// The services and whether they run; must answer at once.
     fn services(&self) -> Vec<Check>;
 
-    /// Whether work can be done now: looks at catalog, store, streams and listener.
+    /// Whether work can be done now: looks at catalog, store, streams, listener and schedules.
+    /// Not while the process stops.
     async fn readiness(&self) -> Vec<Check>;
 }
 

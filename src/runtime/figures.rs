@@ -43,7 +43,17 @@ pub(super) fn sources(shared: &Shared, roster: Roster, samples: &Samples) -> Vec
             .collect()
     });
     let totals = Arc::clone(&shared.upkeep);
-    let upkeep: FigureSource = Arc::new(move || upkeep(&totals));
+    let clock = Arc::clone(&shared.lake.clock);
+    let upkeep: FigureSource = Arc::new(move || {
+        let mut figures = upkeep(&totals);
+        figures.extend(totals.current().map(|current| {
+            let seconds = clock.elapsed().saturating_sub(current.since).as_secs_f64();
+            let help = "How long the table's upkeep has been under way, while it is";
+            Figure::gauge("upkeep_running_seconds", help, seconds)
+                .label("table", current.table.to_string())
+        }));
+        figures
+    });
     let engine = Arc::clone(&shared.engine);
     let queries: FigureSource = Arc::new(move || queries(engine.figures()));
     let wire = Arc::clone(&shared.wire);

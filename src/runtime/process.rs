@@ -113,9 +113,14 @@ impl Process {
         self.supervisor.roster()
     }
 
+    /// Tells this too what a stop waits for, `waits for sink shop`.
+    pub fn tell_waits(&mut self, listener: impl Fn(&str) + Send + Sync + 'static) {
+        self.supervisor.tell_waits(listener);
+    }
+
     /// Starts the roles: who listens first, so that a busy port is told before work begins.
     pub async fn start(&mut self, roles: &Roles) -> Result<(), OpenError> {
-        self.start_ops(roles).await?;
+        let ops = self.listen_ops().await?;
         if roles.has(Role::Wire) || roles.has(Role::Jobs) {
             self.jobs = Some(keepers::jobs(&self.shared));
         }
@@ -140,6 +145,7 @@ impl Process {
             let service = keepers::upkeep_service(&self.shared);
             self.supervisor.start(service, &self.work);
         }
+        self.start_ops(ops, roles);
         tracing::info!(holder = self.shared.holder, "all services run");
         Ok(())
     }
@@ -159,35 +165,39 @@ impl Process {
         ending
     }
 
-    async fn start_ops(&mut self, roles: &Roles) -> Result<(), OpenError> {
+    async fn listen_ops(&mut self) -> Result<TcpListener, OpenError> {
         let listen = self.shared.config.ops.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|error| cannot_listen("ops", "ops.listen", listen, &error))?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| cannot_listen("ops", "ops.listen", listen, &error))?;
+        let failed = |error| cannot_listen("ops", "ops.listen", listen, &error);
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
         tracing::info!(%address, "health and metrics are served");
         self.ops = Some(address);
-        let probe = Arc::new(ProcessProbe::new(
-            self.shared.clone(),
-            self.supervisor.roster(),
-            roles.clone(),
-        ));
+        Ok(listener)
+    }
+
+    /// Behind all others: it is asked about them.
+    fn start_ops(&mut self, listener: TcpListener, roles: &Roles) {
+        let jobs = self.jobs.as_ref().filter(|_| roles.has(Role::Jobs));
+        let probe = ProcessProbe {
+            shared: self.shared.clone(),
+            roster: self.supervisor.roster(),
+            roles: roles.clone(),
+            wire: self.wire,
+            jobs: jobs.cloned(),
+        };
         let samples = Samples::default();
         let roster = self.supervisor.roster();
         let metrics = Metrics::new(figures::sources(&self.shared, roster, &samples));
-        if roles.has(Role::Jobs) {
-            let service = samples.service(&self.shared);
+        if let Some(jobs) = jobs {
+            let service = samples.service(&self.shared, Arc::clone(jobs));
             self.supervisor.start(service, &self.front);
         }
         let service = Service::new("ops", Stage::Ops, move |stop| async move {
-            ops::serve(listener, probe, metrics, stop)
+            ops::serve(listener, Arc::new(probe), metrics, stop)
                 .await
                 .map_err(|error| error.to_string())
         });
         self.supervisor.start(service, &self.front);
-        Ok(())
     }
 }
 

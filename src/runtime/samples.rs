@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::process::Shared;
 use super::supervisor::{Service, Stage};
+use crate::jobs::Jobs;
 use crate::lake::control::{RunRecord, RunState};
 use crate::ops::{Figure, FigureSource};
 
@@ -29,11 +30,11 @@ impl Samples {
     }
 
     /// Renews the samples until it is told to stop.
-    pub(super) fn service(&self, shared: &Shared) -> Service {
+    pub(super) fn service(&self, shared: &Shared, jobs: Arc<Jobs>) -> Service {
         let (shared, samples) = (shared.clone(), Arc::clone(&self.0));
         Service::new("samples", Stage::Ops, move |stop| async move {
             loop {
-                let figures = models(&shared).await;
+                let figures = models(&shared, &jobs).await;
                 *samples.lock().expect("no holder of this lock panics") = figures;
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
@@ -44,14 +45,19 @@ impl Samples {
     }
 }
 
-async fn models(shared: &Shared) -> Vec<Figure> {
+/// Of files and of psql: whoever made a model wants to know when it fails.
+async fn models(shared: &Shared, jobs: &Jobs) -> Vec<Figure> {
     let now_ms = shared.lake.clock.now_ms();
     let mut figures = Vec::new();
-    for model in &shared.declared.models {
+    // `/ready` says that the control store is away.
+    let models = jobs.models().await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "no models can be sampled");
+        Vec::new()
+    });
+    for model in models {
         let name = model.name.to_string();
         match shared.lake.control.runs(Some(&name), RUNS).await {
             Ok(runs) => figures.extend(model_figures(&name, &runs, now_ms)),
-            // `/ready` says that the control store is away.
             Err(error) => tracing::debug!(%error, "no runs can be sampled"),
         }
     }

@@ -113,20 +113,39 @@ impl ServiceState {
 
 /// The services and how they are, for whoever is asked about health.
 #[derive(Clone, Debug, Default)]
-pub struct Roster(Arc<Mutex<BTreeMap<String, ServiceState>>>);
+pub struct Roster(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    services: BTreeMap<String, ServiceState>,
+    /// Whom the drain waits for; None while nobody asked for a stop.
+    drain: Option<String>,
+}
 
 impl Roster {
     pub fn list(&self) -> Vec<(String, ServiceState)> {
-        let states = self.0.lock().expect("no holder of this lock panics");
-        states
-            .iter()
+        let seen = self.lock();
+        let services = seen.services.iter();
+        services
             .map(|(name, state)| (name.clone(), *state))
             .collect()
     }
 
+    /// What a process that stops waits for, for people; None while it doesn't stop.
+    pub fn drain(&self) -> Option<String> {
+        self.lock().drain.clone()
+    }
+
     fn set(&self, name: &str, state: ServiceState) {
-        let mut states = self.0.lock().expect("no holder of this lock panics");
-        states.insert(name.to_owned(), state);
+        self.lock().services.insert(name.to_owned(), state);
+    }
+
+    fn set_drain(&self, text: String) {
+        self.lock().drain = Some(text);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.0.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -148,13 +167,27 @@ struct Member {
     may_end: bool,
 }
 
+/// While a stage is waited for, this is said so often.
+const WAIT_BEAT: Duration = Duration::from_secs(3);
+
+/// Who is told what a drain waits for, beside the log.
+type Listener = Box<dyn Fn(&str) + Send + Sync>;
+
 /// Runs services and stops them in order.
-#[derive(Debug)]
 pub struct Supervisor {
     tasks: JoinSet<Result<(), Reason>>,
     members: BTreeMap<Id, Member>,
     stops: BTreeMap<Stage, CancellationToken>,
     roster: Roster,
+    listener: Option<Listener>,
+}
+
+impl std::fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Supervisor")
+            .field("members", &self.members)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Supervisor {
@@ -167,6 +200,7 @@ impl Default for Supervisor {
                 .map(|stage| (stage, CancellationToken::new()))
                 .collect(),
             roster: Roster::default(),
+            listener: None,
         }
     }
 }
@@ -174,6 +208,11 @@ impl Default for Supervisor {
 impl Supervisor {
     pub fn roster(&self) -> Roster {
         self.roster.clone()
+    }
+
+    /// Tells this too what a drain waits for, `waits for sink shop`.
+    pub fn tell_waits(&mut self, listener: impl Fn(&str) + Send + Sync + 'static) {
+        self.listener = Some(Box::new(listener));
     }
 
     /// Starts a service on this runtime.
@@ -226,34 +265,73 @@ impl Supervisor {
         let mut stragglers = Vec::new();
         for stage in Stage::ALL {
             self.stops[&stage].cancel();
-            let grace = tokio::time::sleep(stage.grace());
-            tokio::pin!(grace);
-            while self.members.values().any(|member| member.stage == stage) {
-                tokio::select! {
-                    ended = self.next_end() => {
-                        if let Some((member, Err(reason))) = ended {
-                            tracing::error!(service = member.name, reason, "failed while it stopped");
-                            failed.push((member.name, reason));
-                        }
-                    }
-                    () = &mut grace => {
-                        let late: Vec<&Member> =
-                            self.members.values().filter(|m| m.stage == stage).collect();
-                        for member in late {
-                            tracing::error!(
-                                service = member.name,
-                                waited_s = stage.grace().as_secs(),
-                                "did not stop in its time and is cut off"
-                            );
-                            stragglers.push(member.name.clone());
-                        }
-                        self.members.retain(|_, member| member.stage != stage);
-                    }
-                }
-            }
+            self.drain_stage(stage, &mut failed, &mut stragglers).await;
         }
         self.tasks.abort_all();
         (failed, stragglers)
+    }
+
+    /// Waits for the services of a stage as long as it may take, and says for whom.
+    async fn drain_stage(
+        &mut self,
+        stage: Stage,
+        failed: &mut Vec<(String, Reason)>,
+        stragglers: &mut Vec<String>,
+    ) {
+        let is_there = |member: &Member| member.stage == stage;
+        if !self.members.values().any(is_there) {
+            return;
+        }
+        let mut waited = Duration::ZERO;
+        self.say_wait(stage, waited);
+        let grace = tokio::time::sleep(stage.grace());
+        tokio::pin!(grace);
+        let mut beat = tokio::time::interval(WAIT_BEAT);
+        // It comes at once.
+        beat.tick().await;
+        while self.members.values().any(is_there) {
+            tokio::select! {
+                _ = beat.tick() => {
+                    waited += WAIT_BEAT;
+                    self.say_wait(stage, waited);
+                }
+                ended = self.next_end() => {
+                    if let Some((member, Err(reason))) = ended {
+                        tracing::error!(service = member.name, reason, "failed while it stopped");
+                        failed.push((member.name, reason));
+                    }
+                }
+                () = &mut grace => self.cut_off(stage, stragglers),
+            }
+        }
+    }
+
+    fn say_wait(&self, stage: Stage, waited: Duration) {
+        let members = self.members.values();
+        let names: Vec<&str> = members
+            .filter(|member| member.stage == stage)
+            .map(|member| member.name.as_str())
+            .collect();
+        let text = format!("waits for {}", names.join(", "));
+        let (waited_s, at_most_s) = (waited.as_secs(), stage.grace().as_secs());
+        tracing::info!(waited_s, at_most_s, "stopping: {text}");
+        self.roster.set_drain(text.clone());
+        if let Some(listener) = &self.listener {
+            listener(&text);
+        }
+    }
+
+    /// Gives up on those of a stage who are late.
+    fn cut_off(&mut self, stage: Stage, stragglers: &mut Vec<String>) {
+        for member in self.members.values().filter(|m| m.stage == stage) {
+            tracing::error!(
+                service = member.name,
+                waited_s = stage.grace().as_secs(),
+                "did not stop in its time and is cut off"
+            );
+            stragglers.push(member.name.clone());
+        }
+        self.members.retain(|_, member| member.stage != stage);
     }
 
     /// The next service to end; None when there is none.
@@ -379,5 +457,39 @@ mod tests {
         let ending = supervisor.run(async {}).await;
         assert_eq!(ending.stragglers, ["jobs"]);
         assert_eq!(*log.lock().unwrap(), ["sink"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_stop_waits_for_is_said_at_once_and_again() {
+        let slow = |name: &str, stage, seconds| {
+            Service::new(name, stage, move |stop| async move {
+                stop.cancelled().await;
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                Ok(())
+            })
+        };
+        let mut supervisor = Supervisor::default();
+        let said: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (heard, roster) = (Arc::clone(&said), supervisor.roster());
+        let shown = roster.clone();
+        supervisor.tell_waits(move |text| {
+            assert_eq!(shown.drain().as_deref(), Some(text));
+            heard.lock().unwrap().push(text.to_owned());
+        });
+        for (name, seconds) in [("sink shop", 5), ("log retention", 1)] {
+            supervisor.start(slow(name, Stage::Sink, seconds), &Handle::current());
+        }
+        supervisor.start(slow("ops", Stage::Ops, 0), &Handle::current());
+        assert_eq!(roster.drain(), None);
+        let ending = supervisor.run(async {}).await;
+        assert!(ending.stragglers.is_empty());
+        assert_eq!(
+            *said.lock().unwrap(),
+            [
+                "waits for sink shop, log retention",
+                "waits for sink shop",
+                "waits for ops"
+            ]
+        );
     }
 }

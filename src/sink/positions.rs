@@ -165,6 +165,7 @@ mod tests {
             largest_record_bytes: 1,
             group_id: "g".into(),
             kafka: std::collections::BTreeMap::new(),
+            places: Default::default(),
         }
     }
 

@@ -136,6 +136,7 @@ impl<'a> Deleter<'a> {
                 Ok(()) => {
                     tracing::trace!(file, "deleted");
                     self.report.files_deleted += 1;
+                    self.task.options.totals.deleted_one();
                 }
                 Err(error) => {
                     tracing::debug!(file, %error, "could not delete a file");

@@ -21,6 +21,7 @@ mod table;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use expired::Expired;
 pub use policy::Policy;
-pub use report::{Skipped, TableReport, Totals};
+pub use report::{Current, Skipped, TableReport, Totals};
 
 use crate::config::UpkeepConfig;
 use crate::domain::TableName;
@@ -44,6 +45,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Between passes, snapshots are thinned this often.
 const THIN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A table whose upkeep takes long is said so often.
+const PROGRESS_BEAT: Duration = Duration::from_secs(15);
 
 /// What upkeep does, and how often.
 #[derive(Clone, Debug)]
@@ -191,7 +195,14 @@ pub async fn pass(
             neighbours: table::Neighbours::of(&name, &locations),
         };
         let mut report = TableReport::new(name.clone(), options.dry_run);
-        if let Err(error) = table::keep_up(&task, &mut report).await {
+        options.totals.begin(&name, lake.clock.elapsed());
+        let kept_up = tokio::select! {
+            biased;
+            kept_up = table::keep_up(&task, &mut report) => kept_up,
+            never = say_on(lake, &options.totals) => match never {},
+        };
+        options.totals.end();
+        if let Err(error) = kept_up {
             options.totals.failed();
             report.error = Some(error.to_string());
             tracing::warn!(table = %name, %error, "upkeep of a table failed; it is tried again");
@@ -201,6 +212,22 @@ pub async fn pass(
         reports.push(report);
     }
     Ok(reports)
+}
+
+/// Says now and then that a table takes long, and how far its upkeep is.
+async fn say_on(lake: &Lake, totals: &Totals) -> Infallible {
+    loop {
+        lake.clock.sleep(PROGRESS_BEAT).await;
+        if let Some(current) = totals.current() {
+            tracing::info!(
+                table = %current.table,
+                seconds = lake.clock.elapsed().saturating_sub(current.since).as_secs(),
+                files_listed = current.files_listed,
+                files_deleted = current.files_deleted,
+                "upkeep goes on"
+            );
+        }
+    }
 }
 
 /// Where each table lies, and the tables of which that is not known.

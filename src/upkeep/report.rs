@@ -1,6 +1,8 @@
 //! What a pass did: for logs, metrics and a dry run's reader.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::domain::TableName;
 
@@ -73,9 +75,55 @@ pub struct Totals {
     files_deleted: AtomicU64,
     failures: AtomicU64,
     passes: AtomicU64,
+    current: Mutex<Option<Current>>,
+}
+
+/// How far a pass is with one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Current {
+    pub table: TableName,
+    /// When it began with the table, by the clock's `elapsed`.
+    pub since: Duration,
+    /// Files of the table's folder that were gone through.
+    pub files_listed: u64,
+    pub files_deleted: u64,
 }
 
 impl Totals {
+    /// What is being kept up now, if anything is.
+    pub fn current(&self) -> Option<Current> {
+        self.lock().clone()
+    }
+
+    pub(super) fn begin(&self, table: &TableName, since: Duration) {
+        *self.lock() = Some(Current {
+            table: table.clone(),
+            since,
+            files_listed: 0,
+            files_deleted: 0,
+        });
+    }
+
+    pub(super) fn end(&self) {
+        *self.lock() = None;
+    }
+
+    pub(super) fn listed_one(&self) {
+        if let Some(current) = self.lock().as_mut() {
+            current.files_listed += 1;
+        }
+    }
+
+    pub(super) fn deleted_one(&self) {
+        if let Some(current) = self.lock().as_mut() {
+            current.files_deleted += 1;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Current>> {
+        self.current.lock().expect("no holder of this lock panics")
+    }
+
     pub fn snapshots_expired(&self) -> u64 {
         self.snapshots_expired.load(Ordering::Relaxed)
     }
@@ -111,5 +159,27 @@ impl Totals {
             add(&self.files_deleted, report.files_deleted);
             add(&self.failures, report.delete_failures);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_a_table_is_can_be_seen_while_it_is_kept_up() {
+        let totals = Totals::default();
+        assert_eq!(totals.current(), None);
+        totals.listed_one();
+        let table: TableName = "shop.events".parse().unwrap();
+        totals.begin(&table, Duration::from_secs(5));
+        totals.listed_one();
+        totals.listed_one();
+        totals.deleted_one();
+        let current = totals.current().unwrap();
+        assert_eq!((&current.table, current.since.as_secs()), (&table, 5));
+        assert_eq!((current.files_listed, current.files_deleted), (2, 1));
+        totals.end();
+        assert_eq!(totals.current(), None);
     }
 }

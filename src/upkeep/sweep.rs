@@ -43,6 +43,7 @@ pub(super) async fn sweep(
         if task.stop.is_cancelled() {
             return Ok(());
         }
+        task.options.totals.listed_one();
         if !deleter.is_deletable(&file.location) {
             continue;
         }

@@ -200,3 +200,167 @@ fn passwd_prints_a_verifier_that_the_configuration_takes() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(passwd("short\n").status.code(), Some(2));
 }
+
+/// A folder with its own `catalog/` and `sql/`: the shipped ones, to be changed.
+struct Declared {
+    folder: tempfile::TempDir,
+}
+
+impl Declared {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for name in ["catalog", "sql"] {
+            let made = folder.path().join(name);
+            std::fs::create_dir(&made).expect("made");
+            for file in std::fs::read_dir(repository.join(name)).expect("shipped") {
+                let file = file.expect("an entry");
+                std::fs::copy(file.path(), made.join(file.file_name())).expect("copied");
+            }
+        }
+        let declared = Self { folder };
+        declared.write(
+            "frazil.toml",
+            "version = 1\n[lake]\nwarehouse = \"warehouse\"\n[streams]\nfolder = \"catalog\"\n\
+             [models]\nfolder = \"sql\"\n",
+        );
+        declared
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).expect("written");
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).expect("read")
+    }
+
+    /// What `frazil check` says, which must find something to mend.
+    fn problems(&self) -> String {
+        let config = self.folder.path().join("frazil.toml");
+        let output = frazil(&["check", "--config", config.to_str().expect("UTF-8")]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+        errors
+    }
+}
+
+/// The line of a text, from 1, that holds a part.
+fn line_of(text: &str, part: &str) -> usize {
+    let found = text.lines().position(|line| line.contains(part));
+    found.unwrap_or_else(|| panic!("{part:?} is in no line of {text}")) + 1
+}
+
+#[test]
+fn check_tells_file_and_line_of_errors_in_streams_and_models() {
+    let declared = Declared::new();
+    let shop = declared.read("catalog/shop.toml");
+    assert!(shop.contains("topic ="), "{shop}");
+    declared.write("catalog/shop.toml", &shop.replace("topic =", "topics ="));
+    let bad = "topic = \"t\"\ntable = \"shop.t\"\n[[columns]]\nname = \"a\"\ntype = \"strng\"\n";
+    declared.write("catalog/bad.toml", bad);
+    declared.write("catalog/torn.toml", "topic = \"t\"\ntable = \"\n");
+    declared.write(
+        "sql/bad.sql",
+        "-- A model.\nCREATE MATERIALIZED VIEW curated.bad\nWITH (schedul = 'every 1h')\n\
+         AS SELECT 1 AS a\n",
+    );
+    declared.write(
+        "sql/cron.sql",
+        "CREATE MATERIALIZED VIEW curated.cron\nWITH (schedule = '61 * * * *')\nAS SELECT 1 AS a\n",
+    );
+    declared.write(
+        "sql/half.sql",
+        "CREATE MATERIALIZED VIEW curated.half AS\nSELECT 1 AS a FROM\n",
+    );
+    declared.write("sql/drop.sql", "DROP TABLE curated.sessions;\n");
+    let errors = declared.problems();
+    let line = line_of(&shop, "topic =");
+    for said in [
+        &format!("catalog/shop.toml:{line}:1: unknown key \"topics\""),
+        "catalog/shop.toml:1:1: topic is missing",
+        "catalog/bad.toml:5:",
+        "catalog/torn.toml:2:",
+        "sql/bad.sql:3:7: unknown option \"schedul\": did you mean schedule?",
+        "sql/cron.sql:2:18: ",
+        "sql/half.sql:2:",
+        "sql/drop.sql:1:",
+    ] {
+        assert!(errors.contains(said), "{said} is not in\n{errors}");
+    }
+    let last = errors.lines().last().expect("a line");
+    assert_eq!(last, "frazil: 8 problems to mend");
+}
+
+#[test]
+fn check_tells_the_lines_of_what_clashes() {
+    let declared = Declared::new();
+    let shop = declared.read("catalog/shop.toml");
+    // Two streams with one table; one's dead letters are another's events, and one group for two.
+    let twin = "# A twin.\ntopic = \"t\"\ngroup_id = \"frazil-shop\"\ntable = \"shop.events\"\n\
+                [[columns]]\nname = \"a\"\ntype = \"long\"\n";
+    declared.write("catalog/twin.toml", twin);
+    let other = "topic = \"u\"\ntable = \"shop.other\"\ndead_letters = \"shop.events\"\n\
+                 [[columns]]\nname = \"a\"\ntype = \"long\"\n";
+    declared.write("catalog/other.toml", other);
+    declared.write(
+        "sql/again.sql",
+        "-- Again.\nCREATE MATERIALIZED VIEW\n  curated.sessions AS SELECT 1 AS a\n",
+    );
+    declared.write(
+        "sql/events.sql",
+        "CREATE MATERIALIZED VIEW shop.dead_letters AS SELECT 1 AS a\n",
+    );
+    let errors = declared.problems();
+    let table = line_of(&shop, "table =");
+    for said in [
+        "catalog/twin.toml:4:9: the table shop.events is that of stream shop already",
+        "catalog/twin.toml:3:12: the group_id frazil-shop is that of stream shop already",
+        // Files come by name: `other` was read before `shop`.
+        &format!("catalog/shop.toml:{table}:"),
+        "a table can't hold events of one stream and dead letters of another: shop.events",
+        "sql/sessions.sql:",
+        "curated.sessions stands in ",
+        "sql/again.sql:3:3 already",
+    ] {
+        assert!(errors.contains(said), "{said} is not in\n{errors}");
+    }
+
+    // Between the two folders, once each is sound by itself.
+    for file in ["catalog/twin.toml", "catalog/other.toml", "sql/again.sql"] {
+        std::fs::remove_file(declared.folder.path().join(file)).expect("removed");
+    }
+    let errors = declared.problems();
+    let said = "sql/events.sql:1:26: shop.dead_letters is the table of dead letters of stream shop";
+    assert!(errors.contains(said), "{errors}");
+}
+
+#[test]
+fn check_knows_the_settings_of_librdkafka() {
+    let declared = Declared::new();
+    let config = declared.read("frazil.toml");
+    declared.write(
+        "frazil.toml",
+        &format!(
+            "{config}[source]\nkind = \"kafka\"\nbrokers = \"localhost:9092\"\n[source.kafka]\n\
+             \"security.protcol\" = \"SASL_SSL\"\n\"sasl.password\" = \"hunter2\"\n"
+        ),
+    );
+    let shop = declared.read("catalog/shop.toml");
+    let (head, columns) = shop.split_once("[[columns]]").expect("columns");
+    let own = format!("{head}[kafka]\n\"fetch.wait.max.ms\" = \"soon\"\n[[columns]]{columns}");
+    declared.write("catalog/shop.toml", &own);
+    let errors = declared.problems();
+    let line = line_of(&own, "fetch.wait.max.ms");
+    for said in [
+        "frazil.toml:12:22: librdkafka has no setting \"security.protcol\": \
+         did you mean \"security.protocol\"?",
+        &format!("catalog/shop.toml:{line}:23: "),
+        "fetch.wait.max.ms",
+        "2 problems",
+    ] {
+        assert!(errors.contains(said), "{said} is not in\n{errors}");
+    }
+    assert!(!errors.contains("hunter2"), "{errors}");
+}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// Long enough for a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(400);
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_frazil"));
     command
         .args(["demo", "--port", "0", "--ops-port", "0", "--dir"])
@@ -18,18 +18,18 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn log(folder: &Path) -> String {
+pub fn log(folder: &Path) -> String {
     let text = std::fs::read_to_string(folder.join("frazil.log")).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(60)..].join("\n")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Rows of a query, without the header.
-fn sql(folder: &Path, query: &str) -> Vec<String> {
+pub fn sql(folder: &Path, query: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_frazil"))
         .args(["sql", "--format", "csv", "--config"])
         .arg(folder)
@@ -45,7 +45,7 @@ fn sql(folder: &Path, query: &str) -> Vec<String> {
 }
 
 /// `events=… committed=… dead_letters=… snapshots=… runs=…`
-fn summary(output: &Output, folder: &Path) -> Vec<u64> {
+pub fn summary(output: &Output, folder: &Path) -> Vec<u64> {
     let stdout = text(&output.stdout);
     assert!(
         output.status.success(),
@@ -71,7 +71,7 @@ fn summary(output: &Output, folder: &Path) -> Vec<u64> {
 }
 
 /// Each partition's positions run from 0 to their end, each once; their number.
-fn each_position_once(folder: &Path) -> u64 {
+pub fn each_position_once(folder: &Path) -> u64 {
     let rows = sql(
         folder,
         "SELECT _partition, count(*), count(DISTINCT _offset), min(_offset), max(_offset) + 1 \
@@ -179,17 +179,18 @@ impl Drop for Killed {
 }
 
 /// A demo that runs, and what it says.
-struct Running {
+pub struct Running {
     child: Killed,
     lines: std::io::Lines<BufReader<ChildStdout>>,
 }
 
 impl Running {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut child = command(folder, arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it runs");
+    pub fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::of(&mut command(folder, arguments))
+    }
+
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it runs");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         Self {
             child: Killed(child),
@@ -198,7 +199,7 @@ impl Running {
     }
 
     /// What `wanted` takes from the first line that it takes something from.
-    fn wait_for<T>(&mut self, wanted: impl Fn(&str) -> Option<T>) -> T {
+    pub fn wait_for<T>(&mut self, wanted: impl Fn(&str) -> Option<T>) -> T {
         for line in self.lines.by_ref() {
             if let Some(found) = wanted(&line.expect("UTF-8")) {
                 return found;
@@ -207,7 +208,7 @@ impl Running {
         panic!("the demo ended: {:?}", self.child.0.wait());
     }
 
-    fn wait_for_commits(&mut self, least: u64) {
+    pub fn wait_for_commits(&mut self, least: u64) {
         self.wait_for(|line| {
             let (_, rest) = line.split_once("committed ")?;
             let number = rest.split(' ').next()?.replace(',', "");
@@ -221,20 +222,39 @@ impl Running {
         self.child.0.wait().expect("reaped");
     }
 
+    /// All that it says on stderr until it ends, where that is piped.
+    pub fn errors(&mut self) -> std::thread::JoinHandle<String> {
+        let mut stderr = self.child.0.stderr.take().expect("piped");
+        std::thread::spawn(move || {
+            let mut said = String::new();
+            let _ = std::io::Read::read_to_string(&mut stderr, &mut said);
+            said
+        })
+    }
+
     /// Sends the signal and gives the exit code.
-    fn stop(self, signal: &str) -> Option<i32> {
-        let Self { mut child, lines } = self;
-        // What it still says must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
+    pub fn stop(self, signal: &str) -> Option<i32> {
+        self.signal(signal);
+        self.end().0
+    }
+
+    fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
-            .args([signal, &child.0.id().to_string()])
+            .args([signal, &self.child.0.id().to_string()])
             .status()
             .expect("kill runs");
         assert!(sent.success());
+    }
+
+    /// Waits until it has ended: the exit code, and the lines that it said meanwhile.
+    pub fn end(self) -> (Option<i32>, Vec<String>) {
+        let Self { mut child, lines } = self;
+        // What it still says must not fill the pipe.
+        let said = std::thread::spawn(move || lines.map_while(Result::ok).collect());
         let started = Instant::now();
         loop {
             if let Some(status) = child.0.try_wait().expect("its state") {
-                return status.code();
+                return (status.code(), said.join().expect("lines"));
             }
             assert!(started.elapsed() < PATIENCE, "it did not end");
             std::thread::sleep(Duration::from_millis(100));
@@ -300,7 +320,19 @@ fn stops_on_ctrl_c_answers_before_and_goes_on_after() {
         text(&taken.stderr)
     );
 
-    assert_eq!(demo.stop("-INT"), Some(0), "{}", log(&folder));
+    demo.signal("-INT");
+    let (code, said) = demo.end();
+    assert_eq!(code, Some(0), "{}", log(&folder));
+    let waits: Vec<&str> = said
+        .iter()
+        .filter_map(|line| line.strip_prefix("stopping: waits for "))
+        .collect();
+    for service in ["producer", "wire", "jobs", "sink shop", "upkeep", "ops"] {
+        assert!(
+            waits.iter().any(|names| names.contains(service)),
+            "{said:?}"
+        );
+    }
     let before = each_position_once(&folder);
     assert!(before >= 3_000);
     let mut demo = Running::start(&folder, &["--events", "3000", "--rate", "200"]);
@@ -331,7 +363,7 @@ fn a_busy_port_is_told_with_the_flag_that_chooses_another() {
     }
 }
 
-fn http_get(address: &str, path: &str) -> String {
+pub fn http_get(address: &str, path: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).expect("it listens");
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");

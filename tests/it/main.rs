@@ -10,10 +10,13 @@ mod curated;
 mod database;
 mod demo;
 mod faults;
+mod full_disk;
+mod golden;
 mod kill;
 #[path = "../known/mod.rs"]
 #[allow(dead_code, reason = "one model's rows are for the unit tests")]
 mod known;
+mod newcomer;
 #[allow(
     dead_code,
     reason = "not every part is used yet by every build of the tests"
@@ -21,7 +24,10 @@ mod known;
 mod parts;
 mod postgres;
 mod readers;
+mod refused;
 mod s3;
 mod simulation;
 mod source;
+mod sql_command;
+mod stop;
 mod wire;

@@ -212,4 +212,23 @@ async fn a_lakehouse_on_s3_survives_kills_and_is_read_by_others() {
         .in_catalog("SELECT metadata_location FROM iceberg_tables WHERE table_name = 'events'")
         .await;
     assert!(location[0].starts_with("s3://"), "{location:?}");
+    assert_eq!(sql_with_no_configuration(&house), "n\n18000\n");
+}
+
+/// `frazil sql` on the warehouse's URL: the environment says the rest.
+fn sql_with_no_configuration(house: &House) -> String {
+    let s3 = parts::s3();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_frazil"))
+        .args(["sql", "--format", "csv", "--config", house.warehouse()])
+        .arg("SELECT count(*) AS n FROM shop.events")
+        .env("FRAZIL__LAKE__CATALOG", &house.catalog)
+        .env("FRAZIL__LAKE__S3__PATH_STYLE", "true")
+        .env("AWS_ENDPOINT_URL_S3", s3.endpoint)
+        .env("AWS_ACCESS_KEY_ID", s3.access_key)
+        .env("AWS_SECRET_ACCESS_KEY", s3.secret_key)
+        .output()
+        .expect("frazil sql runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 
 use super::progress::Progress;
+use super::trouble::Trouble;
 use super::watch::{Seen, Watch};
 use crate::declare::graph;
 use crate::declare::model::ModelStatement;
@@ -68,6 +69,7 @@ impl Finish {
     async fn wait_for_commits(&mut self) -> anyhow::Result<()> {
         let clock = self.shared.lake.clock.clone();
         let mut last = Seen::default();
+        let mut trouble = Trouble::default();
         let mut last_change = clock.elapsed();
         loop {
             let seen = self.watch.look().await?;
@@ -79,6 +81,7 @@ impl Finish {
                 last = seen;
                 last_change = clock.elapsed();
             }
+            trouble.look(&self.watch).await;
             if clock.elapsed().saturating_sub(last_change) > PATIENCE {
                 let why = self.watch.trouble().await.unwrap_or_default();
                 bail!(

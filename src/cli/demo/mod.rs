@@ -3,16 +3,17 @@
 mod embedded;
 mod finish;
 mod folder;
+mod guard;
 mod kafka;
 mod outlet;
 mod plan;
 mod producer;
 mod progress;
+mod trouble;
 mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -21,11 +22,13 @@ use clap::Args;
 use self::embedded::EmbeddedOutlet;
 use self::finish::{Finish, Summary};
 use self::folder::{CONFIG, Folder, LOG, READER, Wanted};
+use self::guard::Guard;
 use self::kafka::KafkaOutlet;
 use self::outlet::Outlet;
 use self::plan::Plan;
 use self::producer::{Figures, Producer, Then};
 use self::progress::{Progress, say};
+use self::trouble::Trouble;
 use self::watch::Watch;
 use super::exit::{Exit, Failure};
 use super::serve::{advice, exit_of, open_failure};
@@ -75,9 +78,13 @@ const SEED: u64 = 1;
 const PARTITIONS: i32 = 4;
 const LARGEST_LOG_FILE_BYTES: u64 = 8 << 20;
 const LOOK_BEAT: Duration = Duration::from_millis(500);
-/// Looks between two questions whether a stream says that something is wrong.
-const TROUBLE_BEATS: u32 = 10;
-const DISK_BEAT: Duration = Duration::from_secs(10);
+
+/// What the introduction offers to try.
+const QUERIES: [&str; 3] = [
+    "SELECT type, count(*) FROM shop.events GROUP BY type ORDER BY 2 DESC;",
+    "SELECT * FROM curated.revenue_by_category ORDER BY day DESC, revenue DESC LIMIT 10;",
+    "SELECT model, state, rows, started_at FROM system.runs ORDER BY started_at DESC LIMIT 10;",
+];
 
 pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
     let now_ms = SystemClock::default().now_ms();
@@ -163,6 +170,15 @@ async fn demo(
     let figures = Arc::new(Figures::default());
     let watch = Watch::new(shared.clone(), Arc::clone(&figures));
     watch.look().await?;
+    process.tell_waits(|text| say(&format!("stopping: {text}")));
+    say(&introduction(options, &folder, &process));
+    let guard = Guard {
+        path: folder.path.clone(),
+        limit_bytes: options.disk_limit,
+        clock: Arc::clone(&shared.lake.clock),
+        figures: Arc::clone(&figures),
+    };
+    guard.look().await.map_err(|error| anyhow!(error))?;
     let wanted = options.events.unwrap_or(folder.plan.history);
     let producer = Producer {
         plan: folder.plan.clone(),
@@ -182,16 +198,12 @@ async fn demo(
             .await
             .map_err(|error| format!("{error:#}"))
     });
+    process.add(Service::new("disk guard", Stage::Producer, |stop| {
+        guard.run(stop)
+    }));
     process.add(service.may_end());
-    process.add(disk_guard(
-        &folder,
-        options.disk_limit,
-        &shared.lake.clock,
-        &figures,
-    ));
 
     let progress = Progress::new();
-    say(&introduction(options, &folder, &process));
     let mut outcome = None;
     let ending = {
         let outcome = &mut outcome;
@@ -214,7 +226,7 @@ async fn demo(
                         signal = asked => tracing::info!(signal, "stops in order"),
                         () = show(watch, progress, clock) => {}
                     }
-                    say("\nstopping: the last events are committed");
+                    say("\nstopping in order, the last events are committed");
                 }
             })
             .await
@@ -247,56 +259,15 @@ fn conclude(
 
 /// Shows how it goes until it is dropped.
 async fn show(watch: Watch, mut progress: Progress, clock: Arc<dyn Clock>) {
-    let mut told = None;
-    let mut beats = 0_u32;
+    let mut trouble = Trouble::default();
     loop {
         match watch.look().await {
             Ok(seen) => progress.show(clock.elapsed(), seen),
             Err(error) => tracing::warn!(%error, "no progress can be shown"),
         }
-        beats = beats.wrapping_add(1);
-        if beats.is_multiple_of(TROUBLE_BEATS) {
-            let trouble = watch.trouble().await;
-            if let Some(text) = trouble.as_ref().filter(|_| trouble != told) {
-                say(&format!("\n! {text}"));
-            }
-            told = trouble;
-        }
+        trouble.look(&watch).await;
         clock.sleep(LOOK_BEAT).await;
     }
-}
-
-/// Pauses the producer while the folder is larger than it may be.
-fn disk_guard(
-    folder: &Folder,
-    limit_bytes: u64,
-    clock: &Arc<dyn Clock>,
-    figures: &Arc<Figures>,
-) -> Service {
-    let (path, clock, figures) = (folder.path.clone(), Arc::clone(clock), Arc::clone(figures));
-    Service::new("disk guard", Stage::Producer, move |stop| async move {
-        loop {
-            let measured = path.clone();
-            let bytes = tokio::task::spawn_blocking(move || Folder::bytes(&measured))
-                .await
-                .map_err(|error| error.to_string())?;
-            let is_full = bytes > limit_bytes;
-            if is_full != figures.is_paused.swap(is_full, Ordering::Relaxed) {
-                tracing::warn!(bytes, limit_bytes, is_full, "disk limit");
-                if is_full {
-                    say(&format!(
-                        "\nthe folder has reached its limit of {} MiB: the producer pauses until \
-                         upkeep makes room; --disk-limit raises it",
-                        limit_bytes >> 20
-                    ));
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = clock.sleep(DISK_BEAT) => {}
-            }
-        }
-    })
 }
 
 fn introduction(options: &Options, folder: &Folder, process: &Process) -> String {
@@ -323,12 +294,11 @@ fn introduction(options: &Options, folder: &Folder, process: &Process) -> String
 
   PGPASSWORD={password} psql -h {host} -p {port} -U {READER} frazil
 
-  SELECT type, count(*) FROM shop.events GROUP BY type ORDER BY 2 DESC;
-  SELECT * FROM curated.revenue_by_category ORDER BY day DESC, revenue DESC LIMIT 10;
-  SELECT model, state, rows, started_at FROM system.runs ORDER BY started_at DESC LIMIT 10;
+  {}
 
 {stop}
-"
+",
+        QUERIES.join("\n  ")
     )
 }
 

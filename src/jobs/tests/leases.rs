@@ -1,5 +1,7 @@
 //! One run at a time, and nothing from one that slept (I8).
 
+use std::sync::atomic::AtomicUsize;
+
 use super::*;
 use crate::jobs::error::RunError;
 use crate::jobs::lease::Held;
@@ -18,7 +20,9 @@ async fn a_run_that_slept_past_its_lease_can_not_publish() {
         .await
         .unwrap()
         .unwrap();
-    let ready = materialise::compute(&world.engine, &model).await.unwrap();
+    let ready = materialise::compute(&world.engine, &model, &AtomicUsize::new(0))
+        .await
+        .unwrap();
 
     world.lease_clock.advance(TTL + Duration::from_secs(1));
     let other = Held::acquire(&world.lake, &model.name, "other", TTL)
@@ -34,7 +38,9 @@ async fn a_run_that_slept_past_its_lease_can_not_publish() {
 
     // Nor after the other is gone again.
     other.release().await;
-    let ready = materialise::compute(&world.engine, &model).await.unwrap();
+    let ready = materialise::compute(&world.engine, &model, &AtomicUsize::new(0))
+        .await
+        .unwrap();
     let refused = materialise::publish(&world.lake, &model, "r", slept.lease(), ready).await;
     assert!(matches!(refused, Err(RunError::Displaced)), "{refused:?}");
 }
@@ -48,7 +54,9 @@ async fn a_late_run_that_nobody_displaced_may_publish() {
         .await
         .unwrap()
         .unwrap();
-    let ready = materialise::compute(&world.engine, &model).await.unwrap();
+    let ready = materialise::compute(&world.engine, &model, &AtomicUsize::new(0))
+        .await
+        .unwrap();
     world.lease_clock.advance(TTL * 10);
     let outcome = materialise::publish(&world.lake, &model, "r", late.lease(), ready).await;
     assert_eq!(outcome.unwrap().rows, Some(1));

@@ -1,5 +1,7 @@
 //! Kind full: what a run publishes, and on what base.
 
+use std::sync::atomic::AtomicUsize;
+
 use super::*;
 use crate::jobs::error::RunError;
 use crate::jobs::lease::Held;
@@ -102,7 +104,9 @@ async fn a_target_changed_between_plan_and_publish_is_not_overwritten() {
     let model = model(COUNTS);
     let held = Held::acquire(&world.lake, &model.name, "x", Duration::from_secs(30)).await;
     let held = held.unwrap().unwrap();
-    let ready = materialise::compute(&world.engine, &model).await.unwrap();
+    let ready = materialise::compute(&world.engine, &model, &AtomicUsize::new(0))
+        .await
+        .unwrap();
     world.replace_counts().await;
     let before = world.snapshot("c.counts").await;
     let refused = materialise::publish(&world.lake, &model, "r", held.lease(), ready).await;

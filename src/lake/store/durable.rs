@@ -122,7 +122,13 @@ fn sync_directory(path: &FilePath) -> Result<()> {
 fn failed(path: &FilePath, error: std::io::Error) -> Error {
     let path = path.display().to_string();
     let kind = error.kind();
-    let source: Box<dyn std::error::Error + Send + Sync> = format!("{path}: {error}").into();
+    let text = match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            format!("{path}: the disk is full, make room ({error})")
+        }
+        _ => format!("{path}: {error}"),
+    };
+    let source: Box<dyn std::error::Error + Send + Sync> = text.into();
     match kind {
         ErrorKind::AlreadyExists => Error::AlreadyExists { path, source },
         ErrorKind::NotFound => Error::NotFound { path, source },

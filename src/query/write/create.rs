@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datafusion::sql::sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use datafusion::sql::sqlparser::ast::{
     self, CreateTableOptions, Expr, Query, SqlOption, Statement,
 };
@@ -289,8 +290,38 @@ fn refuse_odd(create: &ast::CreateTable) -> Result<()> {
     };
     match odd {
         Some(what) => Err(unsupported(format!("{what} is not supported"))),
-        None => Ok(()),
+        None if understood(create) => Ok(()),
+        None => Err(unsupported(format!(
+            "a clause of this CREATE TABLE is not supported{}",
+            match location(create) {
+                true => ": a table lies where the lake puts it, in the lake's own format",
+                false => "",
+            }
+        ))),
     }
+}
+
+fn location(create: &ast::CreateTable) -> bool {
+    create.location.is_some() || create.hive_formats.is_some() || create.file_format.is_some()
+}
+
+/// Whether nothing stands there but what is carried out: the parser knows the clauses of all
+/// dialects, and one that is passed over would make another table than the one asked for.
+fn understood(create: &ast::CreateTable) -> bool {
+    let plain = CreateTableBuilder::new(create.name.clone()).build();
+    *create
+        == ast::CreateTable {
+            temporary: create.temporary,
+            global: create.global,
+            if_not_exists: create.if_not_exists,
+            columns: create.columns.clone(),
+            constraints: create.constraints.clone(),
+            table_options: create.table_options.clone(),
+            partition_by: create.partition_by.clone(),
+            query: create.query.clone(),
+            on_commit: create.on_commit,
+            ..plain
+        }
 }
 
 /// Table properties that a statement may set, by how they begin. Never one that names a place

@@ -101,6 +101,11 @@ impl House {
         fs::write(self.file(name), config).expect("the configuration");
     }
 
+    /// The folder or URL of all tables.
+    pub fn warehouse(&self) -> &str {
+        &self.warehouse
+    }
+
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -1,11 +1,11 @@
 //! The process stands still for longer than its session, as in a long pause of the machine, and
 //! goes on as if nothing had happened.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::house::House;
 use super::serve::Serve;
-use super::topics::Topic;
+use super::topics::{PATIENCE, Topic};
 use crate::parts;
 
 /// Beyond the session's time-out (3 s).
@@ -113,4 +113,30 @@ async fn the_groups_offsets_follow_the_rows() {
     assert_eq!(house.rows(), Some(370));
     let offsets = topic.group_offsets(&topic.name);
     assert_eq!(offsets, [120, 100, 100, 50].map(Some));
+}
+
+/// What was read and not yet committed when the stop is asked for is committed by the stop.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and Postgres: run ./test"]
+async fn a_stop_commits_what_was_read_and_ends_with_0() {
+    let topic = Topic::make(&parts::kafka(), 2).await;
+    let house = House::new(&topic).await;
+    // No commit comes by itself while this test runs.
+    house.declare(&super::house::STREAM.replace("300ms", "1h"));
+    let mut serve = house.serve();
+    for partition in 0..2 {
+        topic.produce(partition, 0..500);
+    }
+    house.wait_for_figure(&mut serve, "sink_records_read_total", 1_000.0);
+    assert!(
+        house.rows().is_none_or(|rows| rows == 0),
+        "nothing is committed so far"
+    );
+    serve.signal("TERM");
+    let status = serve.wait();
+    assert_eq!(status.code(), Some(0), "{}", serve.log_tail());
+    assert_eq!(house.rows(), Some(1_000));
+    house.assert_exactly_once(&[]);
+    let said = serve.log();
+    assert!(said.contains("stopping: waits for sink shop"), "{said}");
 }

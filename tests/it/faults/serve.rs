@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 pub struct Serve {
@@ -62,15 +62,25 @@ impl Serve {
         }
     }
 
+    /// Until it has ended by itself, which it must have been asked for.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("its end")
+    }
+
+    /// All that it said so far, on stdout and stderr.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     pub fn log_tail(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
     /// Until the process has ended in order, after a TERM.
     pub fn ends(&mut self) {
-        let status = self.child.wait().expect("reaped");
+        let status = self.wait();
         assert!(status.success(), "{status}:\n{}", self.log_tail());
     }
 
@@ -87,17 +97,23 @@ impl Serve {
         Some(value?.parse().expect("a number"))
     }
 
-    fn get(&self, path: &str) -> Option<String> {
-        let log = fs::read_to_string(&self.log).ok()?;
-        let line = log
-            .lines()
-            .rev()
-            .find(|line| line.contains("health and metrics"))?;
-        let (_, address) = line.split_once("address=")?;
-        let address: String = address
-            .chars()
-            .take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':'))
-            .collect();
+    /// The address that it last said something is served at.
+    pub fn address(&self, what: &str) -> Option<String> {
+        let log = self.log();
+        let line = log.lines().rev().find(|line| line.contains(what))?;
+        // `address=127.0.0.1:1` as text, `"address":"127.0.0.1:1"` as JSON.
+        let (_, address) = line.split_once("address")?;
+        let address = address.trim_start_matches(['=', '"', ':']).chars();
+        Some(
+            address
+                .take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':'))
+                .collect(),
+        )
+    }
+
+    /// An answer over HTTP; None while it doesn't listen.
+    pub fn get(&self, path: &str) -> Option<String> {
+        let address = self.address("health and metrics")?;
         let mut http = TcpStream::connect(address).ok()?;
         http.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");

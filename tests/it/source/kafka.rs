@@ -66,6 +66,7 @@ impl Kafka {
             largest_record_bytes: 1 << 20,
             group_id: group.to_owned(),
             kafka: BTreeMap::new(),
+            places: Default::default(),
         }
     }
 

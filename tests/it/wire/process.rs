@@ -33,13 +33,26 @@ impl Drop for Served {
 
 impl Served {
     fn start() -> Self {
+        Self::over(tempfile::tempdir().unwrap(), "warehouse = \"warehouse\"")
+    }
+
+    /// Over the tables of a demo.
+    fn over_events() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let demo = folder.path().join("demo");
+        let made = crate::demo::command(&demo, &["--events", "4000", "--exit"]).output();
+        crate::demo::summary(&made.unwrap(), &demo);
+        let lake = "warehouse = \"demo/warehouse\"\ncatalog = \"sqlite:demo/catalog.db\"";
+        Self::over(folder, lake)
+    }
+
+    fn over(folder: tempfile::TempDir, lake: &str) -> Self {
         for name in ["catalog", "sql"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         let verifier = frazil::wire::scram::make_verifier(PASSWORD, b"salt of the tests", 4096);
         let config = format!(
-            "version = 1\n[lake]\nwarehouse = \"warehouse\"\n\
+            "version = 1\n[lake]\n{lake}\n\
              [query]\nmemory = \"{MEMORY}\"\n\
              [ops]\nlisten = \"127.0.0.1:0\"\n\
              [wire]\nlisten = \"127.0.0.1:0\"\n\
@@ -230,9 +243,37 @@ async fn no_statement_takes_more_than_the_limit_or_the_process_down() {
     assert_eq!(code(&error), "0A000");
 }
 
+/// What is promised of a statement that runs.
+const PROMPT: Duration = Duration::from_secs(1);
+/// A busy machine may be late now and then, and not each time.
+const TRIES: usize = 6;
+
+/// How late a cancel and a time-out end the statement.
+async fn lateness(client: &Client, sql: &str) -> [Duration; 2] {
+    let cancel = client.cancel_token();
+    let asked = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let asked = Instant::now();
+        cancel.cancel_query(NoTls).await.unwrap();
+        asked
+    };
+    let (result, asked) = tokio::join!(client.simple_query(sql), asked);
+    let after_cancel = asked.elapsed();
+    assert_eq!(code(&result.unwrap_err()), "57014", "{sql}");
+    let set = "set statement_timeout = '500ms'";
+    client.simple_query(set).await.unwrap();
+    let started = Instant::now();
+    let error = client.simple_query(sql).await.unwrap_err();
+    let over_time = started.elapsed().saturating_sub(Duration::from_millis(500));
+    assert_eq!(code(&error), "57014", "{sql}");
+    let reset = "reset statement_timeout";
+    client.simple_query(reset).await.unwrap();
+    [after_cancel, over_time]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancel_and_timeout_end_hours_of_computing() {
-    let served = Served::start();
+    let served = Served::over_events();
     let client = served.client().await;
     for sql in [
         "select sum(value * 2) from generate_series(1, 1000000000000) as s(value)",
@@ -241,30 +282,22 @@ async fn cancel_and_timeout_end_hours_of_computing() {
          join generate_series(1, 3000000) as b(y) on x + y < 0",
         "select max(v) from (select md5(value::text) as v \
          from generate_series(1, 1000000000000) as s(value))",
+        // Over an Iceberg table: 10^10 pairs and more.
+        "select count(*), max(a.event_id) from shop.events a, shop.events b, shop.events c \
+         where a.timestamp < b.timestamp and b.timestamp < c.timestamp",
+        "select a.type, max(length(b.event_id || c.event_id)) \
+         from shop.events a, shop.events b, shop.events c group by 1",
     ] {
-        let cancel = client.cancel_token();
-        let asked = async {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            let asked = Instant::now();
-            cancel.cancel_query(NoTls).await.unwrap();
-            asked
-        };
-        let (result, asked) = tokio::join!(client.simple_query(sql), asked);
-        assert_eq!(code(&result.unwrap_err()), "57014", "{sql}");
-        let after_cancel = asked.elapsed();
-        let set = "set statement_timeout = '500ms'";
-        client.simple_query(set).await.unwrap();
-        let started = Instant::now();
-        let error = client.simple_query(sql).await.unwrap_err();
-        assert_eq!(code(&error), "57014", "{sql}");
-        let over_time = started.elapsed().saturating_sub(Duration::from_millis(500));
-        client
-            .simple_query("reset statement_timeout")
-            .await
-            .unwrap();
-        println!("cancel {after_cancel:?}, time-out {over_time:?} late: {sql}");
-        assert!(after_cancel < Duration::from_secs(10), "{sql}");
-        assert!(over_time < Duration::from_secs(10), "{sql}");
+        let mut best = [Duration::MAX; 2];
+        for _ in 0..TRIES {
+            let late = lateness(&client, sql).await;
+            best = [best[0].min(late[0]), best[1].min(late[1])];
+            if best.iter().all(|late| *late < PROMPT) {
+                break;
+            }
+        }
+        println!("cancel {:?}, time-out {:?} late: {sql}", best[0], best[1]);
+        assert!(best.iter().all(|late| *late < PROMPT), "{best:?}: {sql}");
     }
     // Nothing goes on in the background: the process comes to rest.
     let sql = "select count(*) from system.queries where state = 'running'";

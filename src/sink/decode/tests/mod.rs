@@ -58,6 +58,7 @@ fn stream(schema: Schema) -> Stream {
         largest_record_bytes: 100_000,
         group_id: "g".into(),
         kafka: BTreeMap::new(),
+        places: Default::default(),
     }
 }
 

@@ -241,6 +241,49 @@ async fn a_foreign_a_newer_and_a_damaged_file_are_refused() {
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
 }
 
+/// Golden: a file as the first release wrote it must open for ever, and go on.
+#[tokio::test]
+async fn opens_a_file_of_the_first_release_and_goes_on() {
+    use sqlx::{Connection, Executor};
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("log.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true)
+        // The dump names tables before it makes them.
+        .foreign_keys(false);
+    let mut made = sqlx::SqliteConnection::connect_with(&options)
+        .await
+        .unwrap();
+    let golden = include_str!("../../../../tests/golden/log-v1.sql");
+    made.execute(golden).await.unwrap();
+    made.close().await.unwrap();
+
+    let log = open(&folder).await;
+    assert_eq!(log.cluster_id(), "43ad2583-cbba-4e0d-8f0d-f5ae9fbaf928");
+    let topic = log.topic("shop-events").await.unwrap();
+    assert_eq!(topic.topic_id, "cfa41cd3-c650-410e-bac3-478378d5be11");
+    assert_eq!(topic.partitions, 4);
+    let marks = log.watermarks(&topic, 1).await.unwrap();
+    assert_eq!((marks.low, marks.high), (0, 5));
+    let read = payloads(log.read(&topic, 1, 0, 1 << 20).await.unwrap());
+    let ids = [
+        "e99017b2-b621-420b-b276-4a7cc915f079",
+        "65b7b5a9-298b-4ae1-8381-aea1eef6c456",
+        "44a45463-d142-4ae2-96a2-76763845a42f",
+        "1bb5f96c-4152-4de4-9465-62d6168a039b",
+        "f400c343-6a4d-4f2e-a0d3-bb36fcffc55b",
+    ];
+    assert_eq!(read.len(), ids.len());
+    for (payload, id) in read.iter().zip(ids) {
+        assert!(payload.contains(id), "{payload}");
+    }
+    let new = [record(1, 6, "new"), record(0, 6, "x")];
+    assert_eq!(log.append("shop-events", &new).await.unwrap(), [5, 0]);
+    let read = payloads(log.read(&topic, 1, 5, 1 << 20).await.unwrap());
+    assert_eq!(read, ["new"]);
+}
+
 /// Golden: a batch as the first release wrote it must open for ever.
 #[test]
 fn opens_a_batch_of_the_first_release() {

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 
+use super::raw::setting_names;
+use crate::config::suggestion;
 use crate::lake::{Error, Result};
 
 /// Payload that librdkafka fetches ahead, over all partitions.
@@ -117,6 +121,34 @@ pub(super) fn client(brokers: &str, settings: &BTreeMap<String, String>) -> Resu
     Ok(config)
 }
 
+/// Settings that can't be meant, each with what is wrong with it. Asks librdkafka itself, which
+/// needs no network for it.
+pub fn wrong_settings(settings: &BTreeMap<String, String>) -> Vec<(&str, String)> {
+    let mut found = Vec::new();
+    for (name, value) in settings {
+        if let Err(message) = check(name, value) {
+            found.push((name.as_str(), message));
+        }
+    }
+    found
+}
+
+fn check(name: &str, value: &str) -> std::result::Result<(), String> {
+    let one = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+    let config = client("localhost:9092", &one).map_err(|error| error.to_string())?;
+    match config.create_native_config() {
+        Ok(_) => Ok(()),
+        Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
+            let known = setting_names();
+            let near = suggestion(name, known.iter().map(String::as_str));
+            let advice = near.map_or_else(String::new, |near| format!(": did you mean {near:?}?"));
+            Err(format!("librdkafka has no setting {name:?}{advice}"))
+        }
+        Err(KafkaError::ClientConfig(_, text, ..)) => Err(text),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Settings of the consumer of a topic with so many partitions.
 pub(super) fn consumer(
     brokers: &str,
@@ -183,6 +215,38 @@ mod tests {
             let text = error.to_string();
             assert!(text.contains(name) && text.contains(": "), "{text}");
         }
+    }
+
+    #[test]
+    fn what_librdkafka_does_not_know_is_found_without_a_broker() {
+        let own = settings(&[
+            ("security.protcol", "SASL_SSL"),
+            ("security.protocol", "sasl_ssl"),
+            ("sasl.mechanism", "PLAIN"),
+            ("sasl.password", "hunter2"),
+            ("fetch.wait.max.ms", "soon"),
+            ("session.timeout.ms", "-1"),
+            ("enable.ssl.certificate.verification", "perhaps"),
+            ("group.instance.id", "x"),
+        ]);
+        let wrong: BTreeMap<&str, String> = wrong_settings(&own).into_iter().collect();
+        let names: Vec<&str> = wrong.keys().copied().collect();
+        assert_eq!(
+            names,
+            [
+                "enable.ssl.certificate.verification",
+                "fetch.wait.max.ms",
+                "group.instance.id",
+                "security.protcol",
+                "session.timeout.ms"
+            ]
+        );
+        let misspelt = &wrong["security.protcol"];
+        assert!(
+            misspelt.contains("did you mean \"security.protocol\""),
+            "{misspelt}"
+        );
+        assert!(wrong_settings(&BTreeMap::new()).is_empty());
     }
 
     #[test]

@@ -39,6 +39,7 @@ use crate::declare::stream::Stream;
 use crate::lake::{Error, ErrorKind, Result};
 
 pub use admin::create_topic;
+pub use config::wrong_settings;
 pub use producer::KafkaProducer;
 
 /// For one question to the cluster.

@@ -27,6 +27,26 @@ use super::outbox::Signal;
 
 pub(super) type Consumer = BaseConsumer<Context>;
 
+/// Names of librdkafka's settings: of those that have a value when nobody sets them.
+pub(super) fn setting_names() -> Vec<String> {
+    let mut names = Vec::new();
+    // SAFETY: the configuration lives through the calls and is destroyed once; the dump is an array
+    // of `count` pointers to C strings, name and value by turns, ours until it is freed.
+    unsafe {
+        let settings = c::rd_kafka_conf_new();
+        let mut count = 0_usize;
+        let dump = c::rd_kafka_conf_dump(settings, &raw mut count);
+        if !dump.is_null() {
+            for name in slice::from_raw_parts(dump, count).iter().step_by(2) {
+                names.push(CStr::from_ptr(*name).to_string_lossy().into_owned());
+            }
+            c::rd_kafka_conf_dump_free(dump, count);
+        }
+        c::rd_kafka_conf_destroy(settings);
+    }
+    names
+}
+
 /// A queue of the consumer. Keeps its consumer alive.
 pub(super) struct Queue {
     queue: NonNull<c::rd_kafka_queue_t>,
