@@ -1,11 +1,11 @@
 //! The process stands still for longer than its session, as in a long pause of the machine, and
 //! goes on as if nothing had happened.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::house::House;
 use super::serve::Serve;
-use super::topics::{PATIENCE, Topic};
+use super::topics::Topic;
 use crate::parts;
 
 /// Beyond the session's time-out (3 s).
