@@ -122,6 +122,20 @@ async fn a_bare_warehouse_folder_is_read_in_every_format() {
     }
 }
 
+/// Columns are called as on the wire; as keys of JSON no two alike.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn columns_are_called_as_postgres_calls_them() {
+    let warehouse = Warehouse::new().await;
+    let query = "SELECT count(*), count(name), max(n) + 1, max(Name) AS Most FROM s.t";
+    let csv = warehouse.shows(&["--format", "csv", query]);
+    assert_eq!(csv.lines().next(), Some("count,count,?column?,most"));
+    let json = warehouse.shows(&["--format", "json", query]);
+    assert!(
+        json.contains("{\"count\":2,\"count_2\":1,\"?column?\":3,"),
+        "{json}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stdin_is_read_where_no_sql_is_given() {
     let warehouse = Warehouse::new().await;

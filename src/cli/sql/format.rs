@@ -1,6 +1,7 @@
 //! Rows as text: a table for people, CSV, or JSON. Memory stays flat: batches are written as they
 //! come, a table's widths follow from its first rows.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use arrow::array::Array;
@@ -16,6 +17,8 @@ use super::Format;
 pub(super) struct Rows {
     format: Format,
     schema: SchemaRef,
+    /// Of the columns; as JSON's keys no two are the same.
+    names: Vec<String>,
     widths: Vec<usize>,
     rows: u64,
 }
@@ -24,10 +27,14 @@ pub(super) struct Rows {
 const WIDEST: usize = 80;
 
 impl Rows {
-    pub(super) fn new(format: Format, schema: &SchemaRef) -> Self {
+    pub(super) fn new(format: Format, schema: &SchemaRef, names: Vec<String>) -> Self {
         Self {
             format,
             schema: SchemaRef::clone(schema),
+            names: match format {
+                Format::Json => distinct(names),
+                _ => names,
+            },
             widths: Vec::new(),
             rows: 0,
         }
@@ -86,17 +93,12 @@ impl Rows {
     }
 
     fn begin(&mut self, cells: &[Vec<String>], out: &mut impl Write) -> io::Result<()> {
-        let names: Vec<&str> = self
-            .schema
-            .fields()
-            .iter()
-            .map(|f| f.name().as_str())
-            .collect();
+        let names = &self.names;
         match self.format {
             Format::Json => write!(out, "["),
             Format::Csv => {
                 let mut line = Vec::new();
-                csv_row(names.iter().map(|name| (*name).to_owned()), &mut line);
+                csv_row(names.iter().cloned(), &mut line);
                 out.write_all(&line)
             }
             Format::Table => {
@@ -141,17 +143,28 @@ impl Rows {
 
     fn json_row(&self, columns: &mut [Column<'_>], row: usize, line: &mut Vec<u8>) {
         line.extend_from_slice(if self.rows == 0 { b"\n{" } else { b",\n{" });
-        for (index, (column, field)) in columns.iter_mut().zip(self.schema.fields()).enumerate() {
+        for (index, (column, name)) in columns.iter_mut().zip(&self.names).enumerate() {
             if index > 0 {
                 line.push(b',');
             }
-            let name = serde_json::to_string(field.name()).expect("a text always serialises");
+            let name = serde_json::to_string(name).expect("a text always serialises");
             line.extend_from_slice(name.as_bytes());
             line.push(b':');
             column.json(row, line);
         }
         line.push(b'}');
     }
+}
+
+/// `count, count` as `count, count_2`.
+fn distinct(names: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let unique = |name: String| {
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        let mut all = std::iter::once(name.clone()).chain(numbered);
+        all.find(|name| seen.insert(name.clone())).unwrap_or(name)
+    };
+    names.into_iter().map(unique).collect()
 }
 
 /// One column of a batch, ready to be shown.
@@ -296,7 +309,9 @@ mod tests {
     }
 
     fn shown(format: Format, batches: &[RecordBatch]) -> String {
-        let mut rows = Rows::new(format, &batch().schema());
+        let schema = batch().schema();
+        let names = schema.fields().iter().map(|field| field.name().clone());
+        let mut rows = Rows::new(format, &schema, names.collect());
         let mut out = Vec::new();
         for batch in batches {
             rows.write(batch, &mut out).unwrap();

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::exit::{Exit, Failure};
 use super::output::written;
+use crate::query::names;
 use crate::query::statement::{Statement, parse};
 use crate::query::{QueryError, QueryErrorKind, Session};
 use crate::runtime::{Lakehouse, OpenError, STACK_BYTES};
@@ -118,7 +119,8 @@ async fn run_text(
         };
         let plan = session.plan(&statement).await?;
         let mut stream = session.execute(plan, &statement.to_string()).await?;
-        let mut rows = Rows::new(format, stream.schema());
+        let names = names::of_columns(stream.schema(), Some(&statement));
+        let mut rows = Rows::new(format, stream.schema(), names);
         let mut reader_is_there = true;
         while let Some(batch) = stream.next().await {
             reader_is_there = written(rows.write(&batch?, out)).map_err(RunError::Output)?;

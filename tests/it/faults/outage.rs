@@ -7,8 +7,8 @@ use super::topics::Topic;
 use crate::database::proxy::{Mode, Proxy};
 use crate::parts;
 
-/// Beyond the retries of one commit (six silences of at most 2 s) and of one call to S3.
-const AWAY: Duration = Duration::from_secs(20);
+/// A minute: far beyond the retries of one commit (six silences of at most 2 s) and of one call to S3.
+const AWAY: Duration = Duration::from_secs(60);
 
 /// Produces on while the part is away, and for as long.
 fn flow(topic: &Topic, from: i64) -> i64 {
