@@ -6,7 +6,6 @@
 //! and a list holds less than `commit.manifest.min-count-to-merge` manifests below the target size.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use iceberg::spec::{ManifestContentType, ManifestFile, TableMetadata};
 
@@ -66,9 +65,9 @@ fn tier(entries: i64, fan_in: usize) -> u32 {
         .ilog(fan_in as u64)
 }
 
-/// The indexes of the manifests to merge: those of the lowest full tier, which share a partition
-/// spec, the oldest first up to the target size. Empty when there is nothing to do.
-fn choose(manifests: &[ManifestFile], settings: &Settings) -> Vec<usize> {
+/// The full tiers, the lowest first: indexes of manifests of one partition spec, the newest first
+/// (as a list has them), no more than a commit may look into.
+fn full_tiers(manifests: &[ManifestFile], settings: &Settings) -> Vec<Vec<usize>> {
     let mut tiers: BTreeMap<(u32, i32), Vec<usize>> = BTreeMap::new();
     for (index, manifest) in manifests.iter().enumerate() {
         let small = manifest.manifest_length < settings.target_bytes;
@@ -78,15 +77,44 @@ fn choose(manifests: &[ManifestFile], settings: &Settings) -> Vec<usize> {
             tiers.entry(key).or_default().push(index);
         }
     }
-    let full = tiers
-        .into_values()
-        .find(|tier| tier.len() >= settings.fan_in);
+    tiers.retain(|_, tier| tier.len() >= settings.fan_in);
+    let most = settings.fan_in * MOST_TIMES_FAN_IN;
+    for tier in tiers.values_mut() {
+        tier.truncate(most);
+    }
+    tiers.into_values().collect()
+}
+
+/// Which of a full tier's manifests become one: as many of one schema as make a tier full, or what
+/// is left of a schema that gets no more; the oldest first, up to the target size. Others are left
+/// alone, and must not keep the tiers above from being merged.
+fn pick(
+    tier: &[usize],
+    schema_ids: &[i32],
+    current: i32,
+    manifests: &[ManifestFile],
+    settings: &Settings,
+) -> Vec<usize> {
+    let mut by_schema: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+    for (index, schema_id) in tier.iter().zip(schema_ids) {
+        by_schema.entry(*schema_id).or_default().push(*index);
+    }
+    let wanted = |schema_id: i32| {
+        if schema_id == current {
+            settings.fan_in
+        } else {
+            2
+        }
+    };
+    let group = by_schema
+        .into_iter()
+        .filter(|(schema_id, group)| group.len() >= wanted(*schema_id))
+        .map(|(_, group)| group)
+        .max_by_key(Vec::len);
     let (mut bytes, mut chosen) = (0, Vec::new());
-    // A list has the newest first.
-    for index in full.unwrap_or_default().into_iter().rev() {
+    for index in group.unwrap_or_default().into_iter().rev() {
         let length = manifests[index].manifest_length;
-        let too_large = bytes + length > settings.target_bytes && chosen.len() >= 2;
-        if too_large || chosen.len() >= settings.fan_in * MOST_TIMES_FAN_IN {
+        if bytes + length > settings.target_bytes && chosen.len() >= 2 {
             break;
         }
         bytes += length;
@@ -107,52 +135,46 @@ pub(super) async fn merge(
     let Some(settings) = Settings::of(base.metadata()) else {
         return Ok(Vec::new());
     };
-    let chosen = choose(kept, &settings);
-    // Bounds are read with the manifest's own schema, so those of different schemas stay apart.
-    let mut by_schema: BTreeMap<i32, Vec<(usize, Arc<iceberg::spec::Manifest>)>> = BTreeMap::new();
-    for index in chosen {
-        let manifest = base.manifest(&kept[index]).await?;
-        let schema_id = manifest.metadata().schema_id();
-        by_schema
-            .entry(schema_id)
-            .or_default()
-            .push((index, manifest));
-    }
-    let (mut files, mut merged, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-    for group in by_schema.into_values().filter(|group| group.len() > 1) {
-        let (first, first_manifest) = (&kept[group[0].0], &group[0].1);
-        let Some(spec) = base
-            .metadata()
-            .partition_spec_by_id(first.partition_spec_id)
-        else {
+    let current = base.metadata().current_schema_id();
+    for tier in full_tiers(kept, &settings) {
+        let mut manifests = BTreeMap::new();
+        let mut schema_ids = Vec::with_capacity(tier.len());
+        for index in &tier {
+            let manifest = base.manifest(&kept[*index]).await?;
+            schema_ids.push(manifest.metadata().schema_id());
+            manifests.insert(*index, manifest);
+        }
+        // Bounds are read with the manifest's own schema, so those of different schemas stay apart.
+        let chosen = pick(&tier, &schema_ids, current, kept, &settings);
+        manifests.retain(|index, _| chosen.contains(index));
+        let Some(first) = manifests.values().next() else {
+            continue;
+        };
+        let spec_id = kept[chosen[0]].partition_spec_id;
+        let Some(spec) = base.metadata().partition_spec_by_id(spec_id) else {
             continue;
         };
         let shape = ManifestShape {
             location: name(),
             snapshot_id,
             content: ManifestContentType::Data,
-            schema: first_manifest.metadata().schema().clone(),
+            schema: first.metadata().schema().clone(),
             spec: spec.clone(),
         };
-        let lines = group
-            .iter()
-            .flat_map(|(_, manifest)| manifest.entries())
+        let alive = manifests.values().flat_map(|manifest| manifest.entries());
+        let lines = alive
             .filter(|entry| entry.is_alive())
             .map(|entry| Line::Existing(entry.clone()))
             .collect();
         let headers = base.store().manifests().headers();
-        let (manifest, file) = manifest::manifest(headers, shape, lines).await?;
-        merged.push(manifest);
-        files.push(file);
-        gone.extend(group.iter().map(|(index, _)| *index));
+        let (merged, file) = manifest::manifest(headers, shape, lines).await?;
+        for index in chosen.into_iter().rev() {
+            kept.remove(index);
+        }
+        kept.insert(0, merged);
+        return Ok(vec![file]);
     }
-    gone.sort_unstable();
-    for index in gone.into_iter().rev() {
-        kept.remove(index);
-    }
-    merged.append(kept);
-    *kept = merged;
-    Ok(files)
+    Ok(Vec::new())
 }
 
 #[cfg(test)]
@@ -165,7 +187,7 @@ mod tests {
             manifest_length: bytes,
             partition_spec_id: 0,
             content: ManifestContentType::Data,
-            sequence_number: 1,
+            sequence_number: 9,
             min_sequence_number: 1,
             added_snapshot_id: 1,
             added_files_count: Some(entries),
@@ -185,6 +207,24 @@ mod tests {
         target_bytes: 8 << 20,
     };
 
+    /// Of manifests whose schema is told by their sequence number; the current one is 9.
+    fn choose(manifests: &[ManifestFile], settings: &Settings) -> Vec<usize> {
+        let tiers = full_tiers(manifests, settings);
+        let mut chosen = tiers.iter().map(|tier| {
+            let ids = tier.iter().map(|i| manifests[*i].sequence_number as i32);
+            let ids: Vec<i32> = ids.collect();
+            pick(tier, &ids, 9, manifests, settings)
+        });
+        chosen.find(|chosen| !chosen.is_empty()).unwrap_or_default()
+    }
+
+    fn of_schema(schema_id: i64, entries: u32, bytes: i64) -> ManifestFile {
+        ManifestFile {
+            sequence_number: schema_id,
+            ..manifest(entries, bytes)
+        }
+    }
+
     #[test]
     fn few_are_left_alone() {
         let mut few: Vec<_> = (0..15).map(|_| manifest(1, 5_000)).collect();
@@ -198,7 +238,7 @@ mod tests {
     #[test]
     fn many_at_once_are_merged_in_parts() {
         let many: Vec<_> = (0..1_000).map(|_| manifest(1, 5_000)).collect();
-        assert_eq!(choose(&many, &SETTINGS), (872..1_000).collect::<Vec<_>>());
+        assert_eq!(choose(&many, &SETTINGS), (0..128).collect::<Vec<_>>());
         let large: Vec<_> = (0..20).map(|_| manifest(10_000, 5 << 20)).collect();
         assert_eq!(choose(&large, &SETTINGS), [18, 19]);
     }
@@ -237,5 +277,46 @@ mod tests {
         let chosen = choose(&manifests, &SETTINGS);
         assert_eq!(chosen.len(), 103);
         assert!(!chosen.contains(&3) && !chosen.contains(&4));
+    }
+
+    /// A table that gets another column every twenty commits.
+    #[test]
+    fn many_schemas_do_not_keep_manifests_from_merging() {
+        for fan_in in [2, 16] {
+            let settings = Settings { fan_in, ..SETTINGS };
+            let mut manifests: Vec<ManifestFile> = Vec::new();
+            let mut most = 0;
+            for commit in 0..20_000_i64 {
+                let current = if commit < 2_000 {
+                    commit / 20 - 1_000
+                } else {
+                    9
+                };
+                let tiers = full_tiers(&manifests, &settings);
+                let chosen = tiers.iter().find_map(|tier| {
+                    let ids = tier.iter().map(|i| manifests[*i].sequence_number as i32);
+                    let ids: Vec<i32> = ids.collect();
+                    let chosen = pick(tier, &ids, current as i32, &manifests, &settings);
+                    (!chosen.is_empty()).then_some(chosen)
+                });
+                if let Some(chosen) = chosen {
+                    let schema_id = manifests[chosen[0]].sequence_number;
+                    let all = chosen.iter().map(|i| &manifests[*i]);
+                    assert!(all.clone().all(|m| m.sequence_number == schema_id));
+                    let count: i64 = all.map(entries).sum();
+                    for index in chosen.into_iter().rev() {
+                        manifests.remove(index);
+                    }
+                    let bytes = 5_000 + count * 500;
+                    manifests.insert(0, of_schema(schema_id, count as u32, bytes));
+                }
+                manifests.insert(0, of_schema(current, 1, 5_500));
+                most = most.max(manifests.len());
+            }
+            // Each of the hundred schemas may leave a few; the rest is as in any table.
+            assert!(most < 100 * 4 + 100, "{most} manifests at once");
+            let of_old = manifests.iter().filter(|m| m.sequence_number != 9).count();
+            assert!(manifests.len() - of_old < 100, "{}", manifests.len());
+        }
     }
 }

@@ -130,8 +130,12 @@ fn append(
     name: crate::domain::TableName,
     files: Vec<iceberg::spec::DataFile>,
 ) -> TableChange {
+    let metadata = table.metadata();
     TableChange {
-        expected_uuid: Some(table.metadata().uuid()),
+        expected_uuid: Some(metadata.uuid()),
+        // The files are made for both; where others change them meanwhile, all is read again.
+        expected_schema: Some(metadata.current_schema_id()),
+        expected_spec_id: Some(metadata.default_partition_spec_id()),
         ..TableChange::new(name, FileChange::Append(files))
     }
 }

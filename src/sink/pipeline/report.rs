@@ -67,7 +67,9 @@ impl Reporter {
                 tracing::error!(stream, partition = view.partition, "{alarm}");
             }
         }
-        for partition in self.at_risk.difference(&at_risk) {
+        // Of one that was not seen nothing is known.
+        let seen = |partition: &&i32| views.iter().any(|view| view.partition == **partition);
+        for partition in self.at_risk.difference(&at_risk).filter(seen) {
             tracing::info!(stream, partition, "no longer at risk from retention");
         }
         self.at_risk = at_risk;

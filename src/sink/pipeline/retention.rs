@@ -14,6 +14,8 @@ use crate::sink::tables;
 
 /// The source is not waited for longer: records are.
 const LIMIT: Duration = Duration::from_secs(10);
+/// Nor are the offsets of old records, while records flow; what is missing is asked the next time.
+const OFFSETS_LIMIT: Duration = Duration::from_secs(3);
 /// The source is asked this often while something is unread, or oftener where records live short.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
@@ -28,6 +30,8 @@ pub(super) struct Asked {
     retention: Retention,
     /// Records below these offsets are nearly as old as retention allows: so they stay.
     old_below: BTreeMap<i32, i64>,
+    /// The partition asked about last: the next time begins behind it.
+    last: Option<i32>,
     failed: bool,
 }
 
@@ -57,24 +61,37 @@ impl Pipeline<'_> {
     async fn ask_retention(&mut self, views: &[PartitionView]) {
         let clock = self.context.lake.clock.clone();
         let now_ms = clock.now_ms();
+        let cancel = self.context.cancel.clone();
         let source = self.source.as_mut();
+        let unread = views.iter().filter(|view| view.lag() > 0);
+        let mut unread: Vec<i32> = unread.map(|view| view.partition).collect();
+        unread.sort_unstable_by_key(|partition| (Some(*partition) <= self.asked.last, *partition));
+        let (mut known, mut old_below) = (None, Vec::new());
         let asked = async {
             let retention = source.retention().await?;
-            let mut old_below = Vec::new();
-            let unread = views.iter().filter(|view| view.lag() > 0);
+            known = Some(retention);
             if let Some(age_ms) = retention.age_ms {
                 let from_ms = now_ms.saturating_sub(alarm_age_ms(age_ms));
-                for view in unread {
-                    let first_younger = source.offset_at(view.partition, from_ms).await?;
-                    old_below.push((view.partition, first_younger));
+                for partition in unread {
+                    let first_younger = source.offset_at(partition, from_ms).await?;
+                    old_below.push((partition, first_younger));
                 }
             }
-            Ok((retention, old_below))
+            Ok(())
         };
-        let asked: Result<_> = tokio::select! {
+        let asked: Result<()> = tokio::select! {
             biased;
+            () = cancel.cancelled() => return,
             asked = asked => asked,
-            () = clock.sleep(LIMIT) => Err(Error::unavailable("no answer in time")),
+            () = clock.sleep(OFFSETS_LIMIT) => Err(Error::unavailable("no answer in time")),
+        };
+        // Of many partitions some are known.
+        self.asked.last = old_below.last().map(|(partition, _)| *partition);
+        let asked = match (asked, known) {
+            (Err(error), _) if old_below.is_empty() => Err(error),
+            (Err(error), None) => Err(error),
+            (_, Some(retention)) => Ok((retention, old_below)),
+            (Ok(()), None) => return,
         };
         let mut pause = LONGEST_PAUSE;
         match asked {
@@ -125,8 +142,9 @@ impl Pipeline<'_> {
         let context = self.context;
         let identity = self.source.identity().await?;
         let mut views = Vec::new();
+        // Without it nothing is known anew: what was seen last stays.
         let Some(events) = tables::load(&context.lake, &context.stream.table).await? else {
-            return Ok((identity, views));
+            return Err(Error::not_found("the event table is gone"));
         };
         let ledger = events.stored_ledger()?;
         for partition in 0..identity.partitions {
