@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataFile, FieldSummary, FormatVersion, Manifest, ManifestContentType, ManifestEntry,
+    DataFile, Datum, FieldSummary, FormatVersion, Manifest, ManifestContentType, ManifestEntry,
     ManifestFile, ManifestMetadata, ManifestStatus, ManifestWriter, ManifestWriterBuilder,
     PartitionSpecRef, PrimitiveLiteral, SchemaRef, StructType, UNASSIGNED_SEQUENCE_NUMBER,
 };
@@ -143,8 +143,13 @@ pub(super) async fn manifest(
         .map_err(|error| error.about(&format!("the manifest {location}")))?;
     let entries = lines.into_iter().map(|line| line.entry(shape.snapshot_id));
     let entries: Vec<ManifestEntry> = entries.collect();
-    let made = encoded(headers, &shape, &entries).await;
-    let (file, bytes) = made.map_err(|error| refused("manifest", &location, error))?;
+    let made = match fits(&entries, &shape) {
+        true => encoded(headers, &shape, &entries)
+            .await
+            .map(|made| (made, entries)),
+        false => fitted(headers, &shape, &entries).await,
+    };
+    let ((file, bytes), entries) = made.map_err(|error| refused("manifest", &location, error))?;
     let manifest = Manifest::new(shape.metadata(), entries);
     debug_assert_eq!(
         Manifest::parse_avro(&bytes).ok().as_ref(),
@@ -157,6 +162,35 @@ pub(super) async fn manifest(
         manifest: Some(Arc::new(manifest)),
     };
     Ok((file, written))
+}
+
+/// Whether bounds have the types of the schema: they haven't where a column was widened or left
+/// out between the writing of a file and its commit.
+fn fits(entries: &[ManifestEntry], shape: &ManifestShape) -> bool {
+    let is_typed = |(id, bound): (&i32, &Datum)| {
+        let field = shape.schema.field_by_id(*id);
+        let kind = field.and_then(|field| field.field_type.as_primitive_type());
+        kind == Some(bound.data_type())
+    };
+    entries.iter().all(|entry| {
+        let file = &entry.data_file;
+        file.lower_bounds()
+            .iter()
+            .chain(file.upper_bounds())
+            .all(is_typed)
+    })
+}
+
+/// As [`encoded`], with the bounds as whoever reads them by the schema has them: widened.
+async fn fitted(
+    headers: &Headers,
+    shape: &ManifestShape,
+    entries: &[ManifestEntry],
+) -> iceberg::Result<((ManifestFile, Bytes), Vec<ManifestEntry>)> {
+    let (_, bytes) = encoded(headers, shape, entries).await?;
+    let (entries, _) = Manifest::parse_avro(&bytes)?.into_parts();
+    let entries: Vec<_> = entries.into_iter().map(Arc::unwrap_or_clone).collect();
+    Ok((encoded(headers, shape, &entries).await?, entries))
 }
 
 async fn encoded(
@@ -303,8 +337,8 @@ mod tests {
     use std::collections::HashMap;
 
     use iceberg::spec::{
-        DataContentType, DataFileBuilder, DataFileFormat, Datum, Literal, NestedField,
-        PartitionSpec, PrimitiveType, Schema, Struct, Transform, Type,
+        DataContentType, DataFileBuilder, DataFileFormat, Literal, NestedField, PartitionSpec,
+        PrimitiveType, Schema, Struct, Transform, Type,
     };
 
     use super::*;
@@ -441,5 +475,43 @@ mod tests {
             }
             assert_eq!(headers.0.lock().unwrap().len(), 1, "made once");
         }
+    }
+
+    /// A file whose column was an int when it was written and is a long now, and one that is gone.
+    #[tokio::test]
+    async fn bounds_are_widened_with_their_columns() {
+        let schema = Schema::builder().with_fields([NestedField::optional(
+            2,
+            "n",
+            Type::Primitive(PrimitiveType::Long),
+        )
+        .into()]);
+        let schema = SchemaRef::new(schema.build().unwrap());
+        let shape = || ManifestShape {
+            schema: schema.clone(),
+            spec: PartitionSpec::unpartition_spec().into(),
+            ..shape(ManifestContentType::Data)
+        };
+        let data_file = DataFileBuilder::default()
+            .content(DataContentType::Data)
+            .file_path("/wh/a/data/1.parquet".into())
+            .file_format(DataFileFormat::Parquet)
+            .partition(Struct::empty())
+            .record_count(1)
+            .file_size_in_bytes(1)
+            .lower_bounds(HashMap::from([(2, Datum::int(-5)), (3, Datum::int(1))]))
+            .upper_bounds(HashMap::from([(2, Datum::int(7))]))
+            .build()
+            .unwrap();
+        let lines = vec![Line::Added(Box::new(data_file))];
+        let (_, written) = manifest(&Headers::default(), shape(), lines).await.unwrap();
+        let read = Manifest::parse_avro(&written.bytes).unwrap();
+        let file = &read.entries()[0].data_file;
+        assert_eq!(*file.lower_bounds(), HashMap::from([(2, Datum::long(-5))]));
+        assert_eq!(*file.upper_bounds(), HashMap::from([(2, Datum::long(7))]));
+        assert_eq!(written.manifest.as_deref(), Some(&read));
+        let eight = 7_i64.to_le_bytes();
+        let found = written.bytes.windows(8).filter(|bytes| *bytes == eight);
+        assert_eq!(found.count(), 1, "all eight bytes");
     }
 }
