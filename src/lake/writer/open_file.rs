@@ -16,6 +16,9 @@ use super::sort::Sorter;
 use super::{ROWS_AT_ONCE, metrics};
 use crate::lake::{Error, ErrorKind, Result};
 
+/// What sorting takes for each row, beside the rows: its place, its index, and as much again meanwhile.
+const SORT_BYTES_PER_ROW: usize = 32;
+
 pub(super) struct OpenFile {
     partition: Struct,
     writer: ArrowWriter<Vec<u8>>,
@@ -87,7 +90,10 @@ impl OpenFile {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        let gathered = self.gathered.as_ref().map_or(0, |gathered| gathered.bytes);
+        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
+        let gathered = self.gathered.as_ref().map_or(0, |gathered| {
+            gathered.bytes + rows.saturating_mul(SORT_BYTES_PER_ROW)
+        });
         self.writer.inner().capacity() + self.writer.memory_size() + gathered
     }
 

@@ -85,35 +85,25 @@ impl Pipeline<'_> {
             asked = asked => asked,
             () = clock.sleep(OFFSETS_LIMIT) => Err(Error::unavailable("no answer in time")),
         };
-        // Of many partitions some are known.
         self.asked.last = old_below.last().map(|(partition, _)| *partition);
-        let asked = match (asked, known) {
-            (Err(error), _) if old_below.is_empty() => Err(error),
-            (Err(error), None) => Err(error),
-            (_, Some(retention)) => Ok((retention, old_below)),
-            (Ok(()), None) => return,
-        };
+        // Of many partitions some are known.
+        let failed = asked.err().filter(|_| old_below.is_empty());
         let mut pause = LONGEST_PAUSE;
-        match asked {
-            Ok((retention, old_below)) => {
-                if self.asked.retention.age_ms != retention.age_ms {
-                    self.asked.old_below.clear();
-                }
-                self.asked.retention = retention;
-                self.asked.old_below.extend(old_below);
-                self.asked.failed = false;
-                if let Some(age_ms) = retention.age_ms {
-                    let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
-                    pause = (age / PAUSE_PART).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-                }
+        if let Some(retention) = known {
+            if self.asked.retention.age_ms != retention.age_ms {
+                self.asked.old_below.clear();
             }
-            Err(error) => {
-                if !self.asked.failed {
-                    tracing::warn!(stream = self.context.stream.name, %error, "the topic's retention can't be looked at: there may be no alarm before it takes unread records");
-                }
-                self.asked.failed = true;
+            self.asked.retention = retention;
+            self.asked.old_below.extend(old_below);
+            if let Some(age_ms) = retention.age_ms {
+                let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
+                pause = (age / PAUSE_PART).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
             }
         }
+        if let (Some(error), false) = (&failed, self.asked.failed) {
+            tracing::warn!(stream = self.context.stream.name, %error, "the topic's retention can't be looked at: there may be no alarm before it takes unread records");
+        }
+        self.asked.failed = failed.is_some();
         self.asked.due = Some(self.now() + pause);
     }
 
