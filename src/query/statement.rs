@@ -5,7 +5,9 @@ use async_trait::async_trait;
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{
+    Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace,
+};
 
 use super::balance::balance;
 use super::dialect::FrazilDialect;
@@ -67,6 +69,11 @@ pub fn parse_each(text: &str) -> Result<Vec<(Statement, String)>, QueryError> {
             lines.location(token.span.start),
             lines.location(token.span.end),
         );
+        // A text between dollars is a text wherever one may stand.
+        if let Token::DollarQuotedString(text) = &mut token.token {
+            let value = std::mem::take(&mut text.value);
+            token.token = Token::SingleQuotedString(value);
+        }
     }
     let mut statements = Vec::new();
     for part in tokens.split_inclusive(|token| token.token == Token::SemiColon) {
@@ -129,7 +136,9 @@ fn parse_one(
     if is_about_a_model(tokens) {
         return model_statement(text, start);
     }
-    let mut parser = Parser::new(dialect).with_tokens_with_locations(tokens.to_vec());
+    let mut tokens = tokens.to_vec();
+    reset_time_zone(&mut tokens);
+    let mut parser = Parser::new(dialect).with_tokens_with_locations(tokens);
     let statement = parser.parse_statement().map_err(parser_error)?;
     while parser.consume_token(&Token::SemiColon) {}
     let rest = parser.peek_token();
@@ -140,6 +149,19 @@ fn parse_one(
         ));
     }
     Ok(Statement::Sql(Box::new(widen(balance(statement)?))))
+}
+
+/// `RESET TIME ZONE` is `RESET TimeZone`, which the parser has no words for.
+fn reset_time_zone(tokens: &mut [TokenWithSpan]) {
+    let mut words = tokens.iter_mut().filter(|token| is_meaningful(token));
+    let [Some(reset), Some(time), Some(zone), None] = [(); 4].map(|()| words.next()) else {
+        return;
+    };
+    let is = |token: &TokenWithSpan, keyword| matches!(&token.token, Token::Word(word) if word.keyword == keyword);
+    if is(reset, Keyword::RESET) && is(time, Keyword::TIME) && is(zone, Keyword::ZONE) {
+        time.token = Token::make_word("TimeZone", None);
+        zone.token = Token::Whitespace(Whitespace::Space);
+    }
 }
 
 /// `CREATE [OR REPLACE] | REFRESH | ALTER | DROP MATERIALIZED VIEW …`.

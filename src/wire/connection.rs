@@ -2,6 +2,7 @@
 //! Must never hold more than one message of input and one chunk of output beyond the limits here.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,13 @@ use super::sqlstate::WireError;
 /// A byte stream to a client: plain TCP, or later one wrapped in TLS.
 pub trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Socket for T {}
+
+/// The addresses of a connection: the client's, and the server's as this client reached it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    pub client: Option<SocketAddr>,
+    pub server: Option<SocketAddr>,
+}
 
 /// Output beyond this is sent before more is made.
 pub const OUTPUT_CHUNK_BYTES: usize = 64 * 1024;

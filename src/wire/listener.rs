@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cancel::Registry;
 use super::catalog::CatalogCache;
-use super::connection::Connection;
+use super::connection::{Connection, Ends};
 use super::metrics::WireMetrics;
 use super::scram::Verifier;
 use super::{session, startup};
@@ -241,7 +241,10 @@ impl Drop for Place<'_> {
 async fn serve_socket(socket: TcpStream, shared: Arc<Shared>) {
     // Messages are small and come in turns: waiting to fill a packet would only add delay.
     let _ = socket.set_nodelay(true);
-    let peer = socket.peer_addr().ok();
+    let ends = Ends {
+        client: socket.peer_addr().ok(),
+        server: socket.local_addr().ok(),
+    };
     let mut connection = Connection::new(Box::new(socket), Arc::clone(&shared.options.metrics));
     let limit = shared.options.startup_timeout;
     let started = tokio::select! {
@@ -251,7 +254,7 @@ async fn serve_socket(socket: TcpStream, shared: Arc<Shared>) {
         }
     };
     match started {
-        Some(client) => Box::pin(session::run(connection, client, peer, &shared)).await,
+        Some(client) => Box::pin(session::run(connection, client, ends, &shared)).await,
         None => connection.close().await,
     }
 }

@@ -2,7 +2,6 @@
 //! Must never let an error of one statement end the session, nor a session outlive its client.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 
 use super::cancel::Registration;
 use super::catalog::{self, Facts};
-use super::connection::{Connection, Limits, Lost};
+use super::connection::{Connection, Ends, Interrupt, Limits, Lost};
 use super::frame::Frontend;
 use super::listener::Shared;
 use super::metrics;
@@ -73,11 +72,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) async fn run(
     mut connection: Connection,
     client: Client<'_>,
-    peer: Option<SocketAddr>,
+    ends: Ends,
     shared: &Shared,
 ) {
     let place = client.place;
-    match open(&client.user, &client.settings, peer, shared).await {
+    match open(&client.user, &client.settings, ends, shared).await {
         Ok((query, facts, registration)) => {
             let mut session = Session {
                 connection,
@@ -121,10 +120,13 @@ pub(super) async fn run(
 async fn open(
     user: &super::listener::User,
     asked: &[(String, String)],
-    peer: Option<SocketAddr>,
+    ends: Ends,
     shared: &Shared,
 ) -> Result<(query::Session, Arc<Facts>, Registration)> {
-    let registration = shared.cancels.register(&*shared.engine.lake().entropy);
+    let entropy = &*shared.engine.lake().entropy;
+    let registration = shared
+        .cancels
+        .register(entropy, &user.name, &shared.stopping);
     let query = shared.engine.session(query::SessionOptions {
         user: user.name.clone(),
         access: user.access,
@@ -143,11 +145,13 @@ async fn open(
         user: user.name.clone(),
         database: shared.options.database.clone(),
         pid: registration.slot.pid,
-        peer,
+        ends,
+        registry: Arc::clone(&shared.cancels),
         settings: Mutex::new(settings),
         users: shared.users.keys().cloned().collect(),
         started_ms: shared.catalog.started_ms(&shared.engine),
     });
+    registration.slot.introduce(&facts);
     catalog::register(&query, &facts, &shared.catalog)?;
     Ok((query, facts, registration))
 }
@@ -256,12 +260,15 @@ impl Session<'_> {
                 None => std::future::pending().await,
             }
         };
+        let ended = async {
+            tokio::select! {
+                () = self.shared.draining.cancelled() => {}
+                () = self.registration.slot.ended.cancelled() => {}
+            }
+        };
         tokio::select! {
             biased;
-            () = self.shared.draining.cancelled() => Err(End::Told(WireError::fatal(
-                "57P01",
-                "terminating connection due to administrator command",
-            ))),
+            () = ended => Err(End::Told(Interrupt::ShutDown.into())),
             message = self.connection.message() => Ok(message?),
             () = idle => Err(End::Told(WireError::fatal(sqlstate, text))),
         }
@@ -335,7 +342,7 @@ impl Session<'_> {
         Limits {
             cancel: self.registration.slot.start(),
             deadline: timeout.map(|millis| Instant::now() + Duration::from_millis(millis)),
-            shutdown: self.shared.stopping.clone(),
+            shutdown: self.registration.slot.ended.clone(),
         }
     }
 

@@ -294,6 +294,12 @@ impl Session<'_> {
                 self.settings().reset_all();
                 Ok(())
             }
+            // Nobody acts as another role here: there is nothing to go back to.
+            Reset::ConfigurationParameter(name)
+                if ["role", "session_authorization"].contains(&&*variable_name(name)) =>
+            {
+                Ok(())
+            }
             Reset::ConfigurationParameter(name) => self.settings().reset(&variable_name(name)),
         }
     }

@@ -6,10 +6,8 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArgExpr, FunctionArguments, Ident, ObjectName, SelectItem, TableFactor, Value,
 };
 
-use super::syntax::{call, cast, frame_literal, string, take, text};
+use super::syntax::{Respelled, call, cast, frame_literal, string, take, text};
 use crate::query::{QueryError, QueryErrorKind as Kind};
-
-type Respelled = Result<Option<Expr>, QueryError>;
 
 fn name_of(function: &Function) -> Option<String> {
     match function.name.0.as_slice() {

@@ -208,10 +208,14 @@ pub const fn with_nulls(args: &'static [T], more: Option<T>, returns: T, body: B
     }
 }
 
+/// The same over whole columns, for what is asked often; None leaves it to the body.
+pub type ByColumn = fn(&[ColumnarValue], &Context) -> Option<ArrayRef>;
+
 /// A function under its names, the first being its own.
 pub struct Function {
     names: &'static [&'static str],
     overloads: Arc<[Overload]>,
+    by_column: Option<ByColumn>,
     context: Context,
     signature: Signature,
     aliases: Vec<String>,
@@ -222,6 +226,7 @@ impl Function {
         Self {
             names,
             overloads: overloads.into().into(),
+            by_column: None,
             context: Context::default(),
             // Some depend on the session's zone, none on the moment.
             signature: Signature::user_defined(Volatility::Stable),
@@ -231,6 +236,12 @@ impl Function {
 
     pub fn names(&self) -> &'static [&'static str] {
         self.names
+    }
+
+    #[must_use]
+    pub fn by_column(mut self, by_column: ByColumn) -> Self {
+        self.by_column = Some(by_column);
+        self
     }
 
     /// Further names, those that the engine's function of this name had.
@@ -401,6 +412,9 @@ impl ScalarUDFImpl for Function {
             zone: super::datetime_in::zone_named(zone).unwrap_or(chrono_tz::Tz::UTC),
             ..self.context
         };
+        if let Some(array) = self.by_column.and_then(|all| all(&args.args, &context)) {
+            return Ok(ColumnarValue::Array(array));
+        }
         let columns = args
             .args
             .iter()

@@ -15,6 +15,7 @@ mod json_tree;
 mod math;
 mod number_format;
 mod operators;
+mod quantified;
 mod regexp;
 mod spans;
 mod strings;
@@ -22,6 +23,7 @@ pub(super) mod syntax;
 mod text_in;
 mod text_out;
 mod times;
+mod times_columns;
 mod to_char;
 pub mod types;
 

@@ -54,7 +54,7 @@ pub fn cast(expr: Expr, data_type: DataType) -> Expr {
     }
 }
 
-fn binary(left: Expr, op: B, right: Expr) -> Expr {
+pub(super) fn binary(left: Expr, op: B, right: Expr) -> Expr {
     Expr::Nested(Box::new(Expr::BinaryOp {
         left: Box::new(left),
         op,
@@ -63,7 +63,7 @@ fn binary(left: Expr, op: B, right: Expr) -> Expr {
 }
 
 /// All of these, or any of them.
-fn joined(parts: Vec<Expr>, op: &B) -> Expr {
+pub(super) fn joined(parts: Vec<Expr>, op: &B) -> Expr {
     let mut parts = parts.into_iter();
     let Some(first) = parts.next() else {
         return Expr::value(Value::Boolean(*op == B::And));
@@ -163,7 +163,7 @@ pub fn expression(expr: &mut Expr) -> Flow {
             array: false,
             ..
         } => cast_to(inner, data_type),
-        Expr::AnyOp { .. } | Expr::AllOp { .. } => Ok(quantified(expr)),
+        Expr::AnyOp { .. } | Expr::AllOp { .. } => super::quantified::respell(expr),
         Expr::InList { .. } => Ok(row_in(expr)),
         Expr::CompoundFieldAccess { root, access_chain } => Ok(field_of(root, access_chain)),
         Expr::Array(array) => {
@@ -187,7 +187,7 @@ pub fn expression(expr: &mut Expr) -> Flow {
     }
 }
 
-type Respelled = Result<Option<Expr>, QueryError>;
+pub(super) type Respelled = Result<Option<Expr>, QueryError>;
 
 fn operator(expr: &mut Expr) -> Respelled {
     let Expr::BinaryOp { left, op, right } = expr else {
@@ -573,40 +573,6 @@ fn cast_to(inner: &mut Box<Expr>, data_type: &mut DataType) -> Respelled {
         }
     }
     super::calls::cast_to(inner, data_type, word.is_some())
-}
-
-/// `x = any (array[a, b])` compares with each.
-fn quantified(expr: &mut Expr) -> Option<Expr> {
-    let all = matches!(expr, Expr::AllOp { .. });
-    let (Expr::AnyOp {
-        left,
-        compare_op,
-        right,
-        ..
-    }
-    | Expr::AllOp {
-        left,
-        compare_op,
-        right,
-    }) = expr
-    else {
-        return None;
-    };
-    let mut list = right.as_mut();
-    while let Expr::Nested(inner) = list {
-        list = inner;
-    }
-    let Expr::Array(array) = list else {
-        return None;
-    };
-    if array.elem.is_empty() || array.elem.len() > 100 {
-        return None;
-    }
-    let parts = std::mem::take(&mut array.elem).into_iter();
-    let parts = parts
-        .map(|item| binary(left.as_ref().clone(), compare_op.clone(), item))
-        .collect();
-    Some(joined(parts, if all { &B::And } else { &B::Or }))
 }
 
 /// `(t).x` is `t.x`.

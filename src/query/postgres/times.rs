@@ -11,15 +11,16 @@ use super::function::{
     Function, Overload, Row, T, boolean, float8, interval, null, on, refuse, timestamp, timestamptz,
 };
 use super::interval_in::Interval;
+use super::times_columns;
 use crate::query::{QueryError, QueryErrorKind as Kind};
 
 pub fn all() -> Vec<Function> {
     vec![
         Function::new(&["date_part"], PART),
-        Function::new(&["frazil_extract"], EXTRACT),
+        Function::new(&["frazil_extract"], EXTRACT).by_column(times_columns::extract),
         Function::new(&["frazil_extract_ms"], EXTRACT_MS),
         Function::new(&["frazil_extract_us"], EXTRACT_US),
-        Function::new(&["frazil_date_trunc"], TRUNC),
+        Function::new(&["frazil_date_trunc"], TRUNC).by_column(times_columns::truncate),
         Function::new(&["age"], AGE),
         Function::new(
             &["justify_days"],
@@ -521,7 +522,7 @@ fn clock_part(unit: &str, time: i64) -> Option<i128> {
     })
 }
 
-fn calendar_part(unit: &str, days: i64) -> i64 {
+pub(super) fn calendar_part(unit: &str, days: i64) -> i64 {
     let (year, month, day) = ymd_of(days);
     // Postgres has no year 0.
     let shown = if year > 0 { year } else { year - 1 };
@@ -602,7 +603,7 @@ fn span_part(row: &Row<'_>) -> Result<Option<i128>> {
     }
 }
 
-fn truncated(name: &str, micros: i64) -> Result<i64> {
+pub(super) fn truncated(name: &str, micros: i64) -> Result<i64> {
     if matches!(micros, i64::MAX | i64::MIN) {
         return Ok(micros);
     }

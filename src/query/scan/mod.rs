@@ -11,6 +11,7 @@ mod predicate;
 mod prune;
 mod rows;
 mod schema;
+mod selectivity;
 mod statistics;
 mod structs;
 mod value;
@@ -225,7 +226,10 @@ impl TableProvider for IcebergTable {
                 self,
                 state,
                 projection,
-                filters,
+                parquet::Filters {
+                    given: filters,
+                    understood: &predicate,
+                },
                 limit,
                 files.plain,
             )?);

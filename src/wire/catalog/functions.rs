@@ -1,6 +1,7 @@
 //! Functions of the catalogs and of the session: who, where, how it is set, how things are called.
 //! Must answer truthfully or with NULL, never with what merely looks right.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -12,6 +13,7 @@ use super::row_function::{Args, RowFunction};
 use super::snapshot::CatalogCache;
 use super::{Facts, own};
 use crate::query::{QueryError, QueryErrorKind};
+use crate::wire::cancel::Signal;
 use crate::wire::session::lock;
 use crate::wire::settings::SERVER_VERSION;
 use crate::wire::sqlstate::WireError;
@@ -43,6 +45,7 @@ fn oid_arg(args: &Args<'_>, index: usize) -> Option<i32> {
 fn refused(error: &WireError) -> datafusion::error::DataFusionError {
     let kind = match error.sqlstate {
         "42704" => QueryErrorKind::UndefinedObject,
+        "42501" => QueryErrorKind::State("42501"),
         _ => QueryErrorKind::InvalidParameter,
     };
     QueryError::new(kind, error.message.clone()).into()
@@ -56,9 +59,28 @@ pub(super) fn register(context: &SessionContext, facts: &Arc<Facts>, cache: &Arc
     for function in all {
         context.register_udf(function.build());
     }
+    context.register_udtf("pg_get_keywords", Arc::new(super::whole::Keywords));
     use datafusion_pg_catalog::pg_catalog::array_bounds_udf as bounds;
     context.register_udf(bounds::create_array_upper_udf());
     context.register_udf(bounds::create_array_lower_udf());
+}
+
+/// A function that reaches another session by its process id; false where there is none.
+fn signal(name: &'static str, signal: Signal, facts: &Arc<Facts>) -> RowFunction {
+    let facts = Arc::clone(facts);
+    RowFunction::new(name, DataType::Boolean, Volatility::Volatile, move |args| {
+        let Some(given) = arg(args, 0) else {
+            return boolean(None);
+        };
+        let pid = given.parse().map_err(|_| {
+            QueryError::new(
+                QueryErrorKind::State("22P02"),
+                format!("invalid input syntax for type integer: \"{given}\""),
+            )
+        })?;
+        let sent = facts.registry.signal(pid, &facts.user, signal);
+        boolean(Some(sent.map_err(|error| refused(&error))?))
+    })
 }
 
 /// Who and where.
@@ -80,7 +102,9 @@ fn session_functions(facts: &Arc<Facts>) -> Vec<RowFunction> {
     let (first, all) = (search(facts), search(facts));
     let (shown, changed) = (Arc::clone(facts), Arc::clone(facts));
     let pid = facts.pid;
-    let peer = facts.peer;
+    let ends = facts.ends;
+    let ip = |end: Option<SocketAddr>| text(end.map(|end| end.ip().to_string()));
+    let port = |end: Option<SocketAddr>| int(end.map(|end| i32::from(end.port())));
     vec![
         text_of("version", version()),
         text_of("current_database", facts.database.clone()).aliases(&["current_catalog"]),
@@ -94,11 +118,19 @@ fn session_functions(facts: &Arc<Facts>) -> Vec<RowFunction> {
             int(Some(pid))
         }),
         RowFunction::new("inet_client_addr", DataType::Utf8, STABLE, move |_| {
-            text(peer.map(|peer| peer.ip().to_string()))
+            ip(ends.client)
         }),
         RowFunction::new("inet_client_port", DataType::Int32, STABLE, move |_| {
-            int(peer.map(|peer| i32::from(peer.port())))
+            port(ends.client)
         }),
+        RowFunction::new("inet_server_addr", DataType::Utf8, STABLE, move |_| {
+            ip(ends.server)
+        }),
+        RowFunction::new("inet_server_port", DataType::Int32, STABLE, move |_| {
+            port(ends.server)
+        }),
+        signal("pg_cancel_backend", Signal::Cancel, facts),
+        signal("pg_terminate_backend", Signal::Terminate, facts),
         RowFunction::new("current_schema", DataType::Utf8, STABLE, move |_| {
             text(first().into_iter().next())
         }),

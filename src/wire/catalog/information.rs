@@ -1,36 +1,14 @@
 //! `information_schema`: the lake's tables and columns as the SQL standard names them.
 
-use std::sync::Arc;
-
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
+use datafusion::error::DataFusionError;
 
 use super::own::{Attribute, Cell, Sources, attributes, fill};
 use super::snapshot::{SchemaEntry, TableEntry};
+use super::whole;
 use crate::wire::encode::{element_of, oid};
-
-pub(super) const TABLES: &[&str] = &[
-    "schemata",
-    "tables",
-    "columns",
-    "views",
-    "table_constraints",
-    "key_column_usage",
-    "referential_constraints",
-    "constraint_column_usage",
-    "check_constraints",
-    "table_privileges",
-    "column_privileges",
-    "routines",
-    "parameters",
-    "sequences",
-    "triggers",
-    "enabled_roles",
-    "applicable_roles",
-    "character_sets",
-    "information_schema_catalog_name",
-];
 
 pub(super) fn table(name: &str, sources: &Sources<'_>) -> Option<Result<RecordBatch>> {
     Some(match name {
@@ -38,156 +16,31 @@ pub(super) fn table(name: &str, sources: &Sources<'_>) -> Option<Result<RecordBa
         "tables" => tables(sources),
         "columns" => columns(sources),
         "views" => views(sources),
-        "table_privileges" => table_privileges(sources),
-        "enabled_roles" => one(&["role_name"], &sources.facts.user),
-        "information_schema_catalog_name" => one(&["catalog_name"], &sources.cache.database),
-        "character_sets" => one(&["character_set_name"], "UTF8"),
-        "table_constraints" => none(&[
-            "constraint_catalog",
-            "constraint_schema",
-            "constraint_name",
-            "table_catalog",
-            "table_schema",
-            "table_name",
-            "constraint_type",
-            "is_deferrable",
-            "initially_deferred",
-            "enforced",
-            "nulls_distinct",
-        ]),
-        "key_column_usage" => none_with(
-            &[
-                "constraint_catalog",
-                "constraint_schema",
-                "constraint_name",
-                "table_catalog",
-                "table_schema",
-                "table_name",
-                "column_name",
-            ],
-            &["ordinal_position", "position_in_unique_constraint"],
-        ),
-        "referential_constraints" => none(&[
-            "constraint_catalog",
-            "constraint_schema",
-            "constraint_name",
-            "unique_constraint_catalog",
-            "unique_constraint_schema",
-            "unique_constraint_name",
-            "match_option",
-            "update_rule",
-            "delete_rule",
-        ]),
-        "constraint_column_usage" => none(&[
-            "table_catalog",
-            "table_schema",
-            "table_name",
-            "column_name",
-            "constraint_catalog",
-            "constraint_schema",
-            "constraint_name",
-        ]),
-        "check_constraints" => none(&[
-            "constraint_catalog",
-            "constraint_schema",
-            "constraint_name",
-            "check_clause",
-        ]),
-        "column_privileges" => none(&[
-            "grantor",
-            "grantee",
-            "table_catalog",
-            "table_schema",
-            "table_name",
-            "column_name",
-            "privilege_type",
-            "is_grantable",
-        ]),
-        "routines" => none(&[
-            "specific_catalog",
-            "specific_schema",
-            "specific_name",
-            "routine_catalog",
-            "routine_schema",
-            "routine_name",
-            "routine_type",
-            "data_type",
-            "routine_body",
-            "routine_definition",
-            "external_language",
-        ]),
-        "parameters" => none_with(
-            &[
-                "specific_catalog",
-                "specific_schema",
-                "specific_name",
-                "parameter_mode",
-                "parameter_name",
-                "data_type",
-            ],
-            &["ordinal_position"],
-        ),
-        "sequences" => none(&[
-            "sequence_catalog",
-            "sequence_schema",
-            "sequence_name",
-            "data_type",
-            "start_value",
-            "minimum_value",
-            "maximum_value",
-            "increment",
-            "cycle_option",
-        ]),
-        "triggers" => none(&[
-            "trigger_catalog",
-            "trigger_schema",
-            "trigger_name",
-            "event_manipulation",
-            "event_object_catalog",
-            "event_object_schema",
-            "event_object_table",
-            "action_statement",
-            "action_timing",
-        ]),
-        "applicable_roles" => none(&["grantee", "role_name", "is_grantable"]),
+        "table_privileges" | "role_table_grants" => table_privileges(name, sources),
+        "enabled_roles" => one(name, "role_name", &sources.facts.user),
+        "information_schema_catalog_name" => one(name, "catalog_name", &sources.cache.database),
+        "character_sets" => one(name, "character_set_name", "UTF8"),
         _ => return None,
     })
 }
 
-fn schema(texts: &[&str], numbers: &[&str]) -> SchemaRef {
-    let field = |name: &&str, data_type| Field::new(*name, data_type, true);
-    let mut fields: Vec<Field> = texts
-        .iter()
-        .map(|name| field(name, DataType::Utf8))
-        .collect();
-    fields.extend(numbers.iter().map(|name| field(name, DataType::Int32)));
-    Arc::new(Schema::new(fields))
+/// The columns that Postgres has.
+fn shape(name: &str) -> Result<SchemaRef> {
+    whole::columns("information_schema", name)
+        .ok_or_else(|| DataFusionError::Internal(format!("{name} is not listed")))
 }
 
-fn none(texts: &[&str]) -> Result<RecordBatch> {
-    none_with(texts, &[])
-}
-
-fn none_with(texts: &[&str], numbers: &[&str]) -> Result<RecordBatch> {
-    Ok(RecordBatch::new_empty(schema(texts, numbers)))
-}
-
-fn one(texts: &[&str], value: &str) -> Result<RecordBatch> {
-    fill(&schema(texts, &[]), &[()], |(), _| value.into())
+/// One row, with the same text in each column that is named.
+fn one(name: &str, column: &str, value: &str) -> Result<RecordBatch> {
+    fill(&shape(name)?, &[()], |(), asked| match asked == column {
+        true => value.into(),
+        false => Cell::Unset,
+    })
 }
 
 fn schemata(sources: &Sources<'_>) -> Result<RecordBatch> {
-    let texts = [
-        "catalog_name",
-        "schema_name",
-        "schema_owner",
-        "default_character_set_catalog",
-        "default_character_set_schema",
-        "default_character_set_name",
-        "sql_path",
-    ];
     fill(
-        &schema(&texts, &[]),
+        &shape("schemata")?,
         &sources.snapshot.schemas,
         |row: &SchemaEntry, column| match column {
             "catalog_name" => sources.cache.database.as_str().into(),
@@ -199,22 +52,8 @@ fn schemata(sources: &Sources<'_>) -> Result<RecordBatch> {
 }
 
 fn tables(sources: &Sources<'_>) -> Result<RecordBatch> {
-    let texts = [
-        "table_catalog",
-        "table_schema",
-        "table_name",
-        "table_type",
-        "self_referencing_column_name",
-        "reference_generation",
-        "user_defined_type_catalog",
-        "user_defined_type_schema",
-        "user_defined_type_name",
-        "is_insertable_into",
-        "is_typed",
-        "commit_action",
-    ];
     fill(
-        &schema(&texts, &[]),
+        &shape("tables")?,
         &sources.snapshot.tables,
         |row: &TableEntry, column| {
             match column {
@@ -236,22 +75,13 @@ fn tables(sources: &Sources<'_>) -> Result<RecordBatch> {
 }
 
 fn views(sources: &Sources<'_>) -> Result<RecordBatch> {
-    let texts = [
-        "table_catalog",
-        "table_schema",
-        "table_name",
-        "view_definition",
-        "check_option",
-        "is_updatable",
-        "is_insertable_into",
-    ];
     let views: Vec<&TableEntry> = sources
         .snapshot
         .tables
         .iter()
         .filter(|table| table.kind == 'v')
         .collect();
-    fill(&schema(&texts, &[]), &views, |row, column| match column {
+    fill(&shape("views")?, &views, |row, column| match column {
         "table_catalog" => sources.cache.database.as_str().into(),
         "table_schema" => row.schema.as_str().into(),
         "table_name" => row.name.as_str().into(),
@@ -261,19 +91,9 @@ fn views(sources: &Sources<'_>) -> Result<RecordBatch> {
     })
 }
 
-fn table_privileges(sources: &Sources<'_>) -> Result<RecordBatch> {
-    let texts = [
-        "grantor",
-        "grantee",
-        "table_catalog",
-        "table_schema",
-        "table_name",
-        "privilege_type",
-        "is_grantable",
-        "with_hierarchy",
-    ];
+fn table_privileges(name: &str, sources: &Sources<'_>) -> Result<RecordBatch> {
     fill(
-        &schema(&texts, &[]),
+        &shape(name)?,
         &sources.snapshot.tables,
         |row: &TableEntry, column| match column {
             "grantor" => "frazil".into(),
@@ -290,45 +110,13 @@ fn table_privileges(sources: &Sources<'_>) -> Result<RecordBatch> {
 }
 
 fn columns(sources: &Sources<'_>) -> Result<RecordBatch> {
-    let texts = [
-        "table_catalog",
-        "table_schema",
-        "table_name",
-        "column_name",
-        "column_default",
-        "is_nullable",
-        "data_type",
-        "interval_type",
-        "character_set_name",
-        "collation_name",
-        "domain_name",
-        "udt_catalog",
-        "udt_schema",
-        "udt_name",
-        "dtd_identifier",
-        "is_self_referencing",
-        "is_identity",
-        "identity_generation",
-        "is_generated",
-        "generation_expression",
-        "is_updatable",
-    ];
-    let numbers = [
-        "ordinal_position",
-        "character_maximum_length",
-        "character_octet_length",
-        "numeric_precision",
-        "numeric_precision_radix",
-        "numeric_scale",
-        "datetime_precision",
-    ];
     let types = sources
         .cache
         .types()
         .map_err(|error| datafusion::error::DataFusionError::Execution(error.message))?;
     let rows = attributes(sources.snapshot);
     fill(
-        &schema(&texts, &numbers),
+        &shape("columns")?,
         &rows,
         |row: &Attribute<'_>, column| match column {
             "table_catalog" | "udt_catalog" => sources.cache.database.as_str().into(),

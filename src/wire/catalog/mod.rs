@@ -15,13 +15,15 @@ mod row_function;
 mod schema;
 mod snapshot;
 mod types;
+mod whole;
 
 pub(super) use snapshot::CatalogCache;
 pub(super) use types::type_oid;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use super::cancel::Registry;
+use super::connection::Ends;
 use super::session::Session;
 use super::settings::Settings;
 use super::sqlstate::Result;
@@ -33,7 +35,8 @@ pub(super) struct Facts {
     pub user: String,
     pub database: String,
     pub pid: i32,
-    pub peer: Option<SocketAddr>,
+    pub ends: Ends,
+    pub registry: Arc<Registry>,
     pub settings: Mutex<Settings>,
     /// Names of all who may log in.
     pub users: Vec<String>,

@@ -12,13 +12,14 @@ use datafusion::prelude::SessionContext;
 use datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{
-    PG_CATALOG_TABLES, PgCatalogSchemaProvider, PgCatalogStaticTables, PgCatalogTable,
+    PgCatalogSchemaProvider, PgCatalogStaticTables, PgCatalogTable,
 };
 
 use super::Facts;
 use super::information;
 use super::own::{self, Sources};
 use super::snapshot::CatalogCache;
+use super::whole;
 use crate::query::{self, QueryError, QueryErrorKind};
 use crate::wire::sqlstate::WireError;
 
@@ -39,10 +40,7 @@ pub(super) fn register(
     let catalog = context
         .catalog(&name)
         .ok_or_else(|| WireError::new("XX000", "the session has no catalog"))?;
-    for (schema, which) in [
-        ("pg_catalog", Which::Postgres),
-        ("information_schema", Which::Information),
-    ] {
+    for which in [Which::Postgres, Which::Information] {
         let provider = CatalogSchema {
             which,
             facts: Arc::clone(facts),
@@ -51,7 +49,7 @@ pub(super) fn register(
             catalog: Arc::downgrade(&catalog),
         };
         catalog
-            .register_schema(schema, Arc::new(provider))
+            .register_schema(which.name(), Arc::new(provider))
             .map_err(|error| WireError::from(QueryError::from(error)))?;
     }
     Ok(())
@@ -61,6 +59,15 @@ pub(super) fn register(
 enum Which {
     Postgres,
     Information,
+}
+
+impl Which {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "pg_catalog",
+            Self::Information => "information_schema",
+        }
+    }
 }
 
 struct CatalogSchema {
@@ -79,24 +86,19 @@ impl std::fmt::Debug for CatalogSchema {
 #[async_trait]
 impl SchemaProvider for CatalogSchema {
     fn table_names(&self) -> Vec<String> {
-        let names = match self.which {
-            Which::Postgres => PG_CATALOG_TABLES
-                .iter()
-                .chain(own::ADDED)
-                .collect::<Vec<_>>(),
-            Which::Information => information::TABLES.iter().collect(),
-        };
-        names.into_iter().map(|name| (*name).to_owned()).collect()
+        let names = whole::tables(self.which.name());
+        names.map(str::to_owned).collect()
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.table_names().iter().any(|known| known == name)
+        whole::columns(self.which.name(), name).is_some()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if !self.table_exist(name) {
+        let schema = self.which.name();
+        let Some(columns) = whole::columns(schema, name) else {
             return Ok(None);
-        }
+        };
         let Some(catalog) = self.catalog.upgrade() else {
             return Ok(None);
         };
@@ -112,14 +114,17 @@ impl SchemaProvider for CatalogSchema {
             Which::Postgres => own::table(name, &sources),
             Which::Information => information::table(name, &sources),
         };
-        match made {
-            Some(batch) => {
-                let batch = batch?;
-                let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
-                Ok(Some(Arc::new(table)))
-            }
-            None => exported(name, &statics),
-        }
+        let batches = match made {
+            Some(batch) => vec![batch?],
+            None if self.which == Which::Postgres => exported(name, &statics)?.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let whole = batches
+            .into_iter()
+            .map(|batch| whole::complete(schema, name, batch))
+            .collect::<Result<Vec<_>>>()?;
+        let columns = whole.first().map_or(columns, RecordBatch::schema);
+        Ok(Some(Arc::new(MemTable::try_new(columns, vec![whole])?)))
     }
 }
 
@@ -128,16 +133,10 @@ fn lookup(name: &str, statics: &Arc<PgCatalogStaticTables>) -> Result<Option<PgC
         .build_table_by_name(name)
 }
 
-/// A table of Postgres's own objects.
-fn exported(
-    name: &str,
-    statics: &Arc<PgCatalogStaticTables>,
-) -> Result<Option<Arc<dyn TableProvider>>> {
-    let Some(table) = lookup(name, statics)? else {
+/// A table of Postgres's own objects; None when the exports lack it.
+fn exported(name: &str, statics: &Arc<PgCatalogStaticTables>) -> Result<Option<Vec<RecordBatch>>> {
+    let Some(PgCatalogTable::Static(rows)) = lookup(name, statics)? else {
         return Ok(None);
-    };
-    let PgCatalogTable::Static(rows) = &table else {
-        return table.try_into_table_provider().map(Some);
     };
     let schema = own::corrected(&rows.schema());
     let batches = rows
@@ -159,7 +158,7 @@ fn exported(
             Ok(RecordBatch::try_new(Arc::clone(&schema), columns)?)
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(Some(Arc::new(MemTable::try_new(schema, vec![batches])?)))
+    Ok(Some(batches))
 }
 
 /// The columns that a table of Postgres has.

@@ -6,6 +6,7 @@
 //! `FRAZIL_POSTGRES_REPORT=<folder>` writes both answers of all that differ.
 
 mod answer;
+mod catalogs;
 mod corpus;
 mod statements;
 mod tables;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio_postgres::NoTls;
 
-use super::fixture::{READER, Wire, code, wire, wire_with};
+use super::fixture::{READER, WRITER, Wire, code, wire, wire_with};
 
 /// An aggregate that gives no row before it has read everything, for far longer than any test.
 const BLOCKING: &str =
@@ -198,4 +198,72 @@ async fn a_busy_port_is_said_clearly() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("is in use"), "{error}");
+}
+
+/// `pg_cancel_backend` and `pg_terminate_backend`, for sessions of the same user only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_ends_own_statements_and_sessions_by_their_process_id() {
+    let wire = wire().await;
+    let (busy, idle, other) = (
+        wire.client().await,
+        wire.client().await,
+        wire.client_of(WRITER).await,
+    );
+    let pid_of = async |client: &tokio_postgres::Client| -> i32 {
+        let row = client.query_one("select pg_backend_pid()", &[]).await;
+        row.unwrap().get(0)
+    };
+    let (busy_pid, idle_pid) = (pid_of(&busy).await, pid_of(&idle).await);
+    let running = tokio::spawn(async move {
+        let error = busy.simple_query(BLOCKING).await.unwrap_err();
+        (code(&error), busy)
+    });
+    let states = "select pid, state from pg_stat_activity where usename = 'ann' order by pid";
+    let mut seen = Vec::new();
+    for _ in 0..100 {
+        let rows = idle.query(states, &[]).await.unwrap();
+        seen = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        if seen.contains(&(busy_pid, "active".to_owned())) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(seen.contains(&(busy_pid, "active".to_owned())), "{seen:?}");
+    assert!(seen.iter().any(|(pid, _)| *pid == idle_pid), "{seen:?}");
+
+    let cancel = format!("select pg_cancel_backend({busy_pid})");
+    let denied = other.simple_query(&cancel).await.unwrap_err();
+    assert_eq!(code(&denied), "42501");
+    assert!(
+        idle.query_one(&cancel, &[])
+            .await
+            .unwrap()
+            .get::<_, bool>(0)
+    );
+    let (sqlstate, busy) = running.await.unwrap();
+    assert_eq!(sqlstate, "57014");
+    busy.simple_query("select 1").await.unwrap();
+
+    let terminate = "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1";
+    assert!(
+        busy.query_one(terminate, &[&idle_pid])
+            .await
+            .unwrap()
+            .get::<_, bool>(0)
+    );
+    for _ in 0..100 {
+        if idle.is_closed() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(idle.is_closed());
+    assert!(
+        busy.query(terminate, &[&idle_pid])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let nobody = busy.query_one("select pg_terminate_backend(1)", &[]).await;
+    assert!(!nobody.unwrap().get::<_, bool>(0));
 }

@@ -56,7 +56,7 @@ impl Served {
              [query]\nmemory = \"{MEMORY}\"\n\
              [ops]\nlisten = \"127.0.0.1:0\"\n\
              [wire]\nlisten = \"127.0.0.1:0\"\n\
-             [[wire.users]]\nname = \"ann\"\nverifier = \"{verifier}\"\n"
+             [[wire.users]]\nname = \"ann\"\nverifier = \"{verifier}\"\naccess = \"write\"\n"
         );
         let path = folder.path().join("frazil.toml");
         std::fs::write(&path, config).unwrap();
@@ -192,6 +192,62 @@ async fn results_stream_with_flat_memory() {
         println!("{how}: {} MiB above the idle server", growth / MIB);
         assert!(growth < MOST_GROWTH, "{how}: {} MiB", growth / MIB);
     }
+}
+
+const TABLE_ROWS: usize = 1_000_000;
+
+/// What is larger than the limit is read, copied and sorted from an Iceberg table.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_is_copied_with_flat_memory_and_sorted_through_the_disk() {
+    let served = Served::start();
+    let client = served.client().await;
+    let made = format!(
+        "create schema big; create table big.lines as select value, md5(value::text) as text \
+         from generate_series(1, {TABLE_ROWS}) as s(value)"
+    );
+    client.batch_execute(&made).await.unwrap();
+    let before = served.memory("VmRSS");
+    let copied = client.copy_out("copy big.lines to stdout").await.unwrap();
+    let mut copied = std::pin::pin!(copied);
+    let mut lines = 0;
+    while let Some(bytes) = copied.next().await {
+        let bytes = bytes.unwrap();
+        lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+        if lines % (TABLE_ROWS / 6) == 0 {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+    assert_eq!(lines, TABLE_ROWS);
+    let growth = served.memory("VmHWM").saturating_sub(before);
+    println!("COPY: {} MiB above the server before", growth / MIB);
+    assert!(growth < MOST_GROWTH, "{} MiB", growth / MIB);
+
+    let sorted = "select text, value from big.lines order by text";
+    let rows = client.query_raw(sorted, Vec::<i32>::new()).await.unwrap();
+    let mut rows = std::pin::pin!(rows);
+    let (mut count, mut last) = (0, String::new());
+    while let Some(row) = rows.next().await {
+        let text: String = row.unwrap().get(0);
+        assert!(last < text, "{last} before {text}");
+        (count, last) = (count + 1, text);
+    }
+    assert_eq!(count, TABLE_ROWS);
+    let explained = client
+        .simple_query(&format!("explain analyze {sorted}"))
+        .await;
+    let plan: String = explained
+        .unwrap()
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(|line| format!("{line}\n")),
+            _ => None,
+        })
+        .collect();
+    let spilled = plan.split("spill_count=").skip(1);
+    assert!(
+        spilled.into_iter().any(|rest| !rest.starts_with('0')),
+        "{plan}"
+    );
 }
 
 /// The limit is 48 MiB; on top come batches on their way, second attempts, and what the allocator

@@ -78,6 +78,8 @@ pub(super) async fn scan(
         let wanted = Wanted {
             projection: Some(&projection),
             limit: None,
+            // Rows are counted by their place in the file.
+            filters_first: false,
             statistics: Statistics::new_unknown(schema.table_schema()),
             schema: schema.clone(),
         };

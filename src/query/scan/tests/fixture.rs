@@ -329,6 +329,7 @@ fn spec(parts: &[(i32, &str, Transform)]) -> UnboundPartitionSpec {
 /// JSON lines as rows.
 pub(super) fn batch(schema: SchemaRef, rows: &str) -> RecordBatch {
     ReaderBuilder::new(schema)
+        .with_batch_size(1 << 20)
         .build(rows.as_bytes())
         .expect("builds")
         .next()

@@ -2,6 +2,7 @@
 
 mod deletes;
 mod evolution;
+mod filters_first;
 mod fixture;
 mod merge_on_read;
 mod partition_values;

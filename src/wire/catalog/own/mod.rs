@@ -15,9 +15,9 @@ use datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
 
 use super::Facts;
 use super::emptiness::EMPTY;
-use super::schema::exported_schema;
 use super::snapshot::{CatalogCache, Snapshot};
-use cell::{empty, text_columns};
+use super::whole;
+use cell::empty;
 use relations::{pg_attribute, pg_class, pg_description, pg_namespace, pg_tables, pg_views};
 use roles::{pg_database, pg_roles};
 use server::{pg_settings, pg_stat_activity};
@@ -53,49 +53,7 @@ pub(super) fn table(name: &str, sources: &Sources<'_>) -> Option<Result<RecordBa
         "pg_description" => pg_description(sources),
         "pg_stat_activity" => pg_stat_activity(sources),
         // Postgres's rows of these tell of its own relations, which are not in pg_class here.
-        name if EMPTY.contains(&name) => {
-            exported_schema(name, sources).and_then(|s| empty(&corrected(&s)))
-        }
-        "pg_matviews" => empty(&text_columns(&[
-            "schemaname",
-            "matviewname",
-            "matviewowner",
-            "tablespace",
-            "definition",
-        ])),
-        "pg_indexes" => empty(&text_columns(&[
-            "schemaname",
-            "tablename",
-            "indexname",
-            "tablespace",
-            "indexdef",
-        ])),
-        "pg_user_mappings" => empty(&text_columns(&[
-            "umid",
-            "srvid",
-            "srvname",
-            "umuser",
-            "usename",
-            "umoptions",
-        ])),
-        "pg_parameter_acl" => empty(&text_columns(&["oid", "parname", "paracl"])),
-        "pg_available_extensions" => empty(&text_columns(&[
-            "name",
-            "default_version",
-            "installed_version",
-            "comment",
-        ])),
+        name if EMPTY.contains(&name) => empty(&whole::columns("pg_catalog", name)?),
         _ => return None,
     })
 }
-
-/// Names of the tables made here that the exports lack.
-pub(super) const ADDED: &[&str] = &[
-    "pg_user",
-    "pg_shadow",
-    "pg_indexes",
-    "pg_stat_activity",
-    "pg_available_extensions",
-    "pg_user_mappings",
-    "pg_parameter_acl",
-];

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{Result, ScalarValue};
+use datafusion::error::DataFusionError;
 
 use super::Sources;
-use super::cell::{Cell, columns, fill};
+use super::cell::{Cell, fill};
 use super::roles::role_oid;
+use crate::wire::catalog::whole;
 use crate::wire::session::lock;
 use crate::wire::settings::{KNOWN, Kind};
 
@@ -92,37 +94,24 @@ pub(super) fn pg_settings(sources: &Sources<'_>) -> Result<RecordBatch> {
     )
 }
 
-/// The session itself; what others do stands in `system.queries`.
+/// The sessions of this process. What they run stands in `system.queries`.
 pub(super) fn pg_stat_activity(sources: &Sources<'_>) -> Result<RecordBatch> {
-    let (i, t) = (DataType::Int32, DataType::Utf8);
-    let schema = columns(&[
-        ("datid", i.clone()),
-        ("datname", t.clone()),
-        ("pid", i.clone()),
-        ("usesysid", i.clone()),
-        ("usename", t.clone()),
-        ("application_name", t.clone()),
-        ("client_addr", t.clone()),
-        ("client_port", i),
-        ("state", t.clone()),
-        ("query", t.clone()),
-        ("backend_type", t),
-    ]);
-    let facts = sources.facts;
-    let application = lock(&facts.settings)
-        .get("application_name")
-        .unwrap_or_default()
-        .to_owned();
-    fill(&schema, &[()], |(), column| match column {
+    let schema = whole::columns("pg_catalog", "pg_stat_activity")
+        .ok_or_else(|| DataFusionError::Internal("pg_stat_activity is not listed".to_owned()))?;
+    let sessions = sources.facts.registry.sessions();
+    fill(&schema, &sessions, |(facts, runs), column| match column {
         "datid" => sources.cache.database_oid.into(),
-        "datname" => sources.cache.database.as_str().into(),
+        "datname" => facts.database.as_str().into(),
         "pid" => facts.pid.into(),
         "usesysid" => role_oid(&facts.user).into(),
         "usename" => facts.user.as_str().into(),
-        "application_name" => application.as_str().into(),
-        "client_addr" => facts.peer.map(|peer| peer.ip().to_string()).into(),
-        "client_port" => facts.peer.map(|peer| i32::from(peer.port())).into(),
-        "state" => "active".into(),
+        "application_name" => lock(&facts.settings)
+            .get("application_name")
+            .unwrap_or_default()
+            .into(),
+        "client_addr" => facts.ends.client.map(|end| end.ip().to_string()).into(),
+        "client_port" => facts.ends.client.map(|end| i32::from(end.port())).into(),
+        "state" => (if *runs { "active" } else { "idle" }).into(),
         "backend_type" => "client backend".into(),
         _ => Cell::Unset,
     })

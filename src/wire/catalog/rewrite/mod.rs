@@ -124,6 +124,15 @@ impl VisitorMut for Rewrite<'_> {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_relation(&mut self, name: &mut ast::ObjectName) -> ControlFlow<WireError> {
+        // `database.schema.table`: there is one database, whatever it is called.
+        let first = name.0.first().and_then(ast::ObjectNamePart::as_ident);
+        if name.0.len() == 3 && first.is_some_and(|first| first.value == self.facts.database) {
+            name.0.remove(0);
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<WireError> {
         if let TableFactor::Table {
             name,
