@@ -130,7 +130,7 @@ async fn the_corpus_is_answered() {
         for (name, sql) in statements(&text) {
             all += 1;
             let asked = ask(&client, &sql);
-            let error = match tokio::time::timeout(Duration::from_secs(30), asked).await {
+            let error = match tokio::time::timeout(Duration::from_secs(180), asked).await {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => match error.as_db_error() {
                     Some(error) => format!("{} {}", error.code().code(), error.message()),
