@@ -11,6 +11,7 @@ mod database;
 mod demo;
 mod faults;
 mod full_disk;
+mod fuzz;
 mod golden;
 mod kill;
 #[path = "../known/mod.rs"]
