@@ -74,7 +74,8 @@ impl Document {
             .iter()
             .map(|error| match error.span() {
                 Some(span) => Problem::at_byte(file, &text, span.start, error.message()),
-                None => Problem::of_file(file, error.message()),
+                // Only keys of too many parts have no place of their own.
+                None => Problem::at_byte(file, &text, longest_key(&text), error.message()),
             })
             .collect();
         let entries = entries(table.get_ref());
@@ -416,6 +417,20 @@ impl Section {
             self.problem(origin, format!("unknown key {key:?}{place}: {advice}"));
         }
     }
+}
+
+/// Where the line begins that has the most dots.
+fn longest_key(text: &str) -> usize {
+    let mut start = 0;
+    let mut longest = (0, 0);
+    for line in text.split_inclusive('\n') {
+        let dots = line.matches('.').count();
+        if dots > longest.0 {
+            longest = (dots, start);
+        }
+        start += line.len();
+    }
+    longest.1
 }
 
 fn entries(table: &DeTable<'_>) -> Entries {

@@ -13,6 +13,7 @@ mod faults;
 mod full_disk;
 mod fuzz;
 mod golden;
+mod hostile_files;
 mod kill;
 #[path = "../known/mod.rs"]
 #[allow(dead_code, reason = "one model's rows are for the unit tests")]

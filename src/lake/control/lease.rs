@@ -22,9 +22,8 @@ impl LeaseState {
     /// run out: after a lapse it can't know who was there between (I8).
     pub fn grant(&self, name: &str, holder: &str, now_ms: i64, ttl_ms: i64) -> Option<Lease> {
         let left_ms = self.expires_at_ms.saturating_sub(now_ms);
-        let live = self.holder.is_some()
-            && left_ms > 0
-            && left_ms <= ttl_ms.saturating_mul(MOST_TERMS);
+        let live =
+            self.holder.is_some() && left_ms > 0 && left_ms <= ttl_ms.saturating_mul(MOST_TERMS);
         let own = self.holder.as_deref() == Some(holder);
         if live && !own {
             return None;
