@@ -389,7 +389,7 @@ fn each_kind_of_error_is_told_apart() {
         ),
         (
             column("type = \"struct<a: int renamed from b, b: int>\""),
-            "6:38",
+            "6:36",
             "still declared",
         ),
         (
