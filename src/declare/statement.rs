@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
+use super::dialect::{FrazilDialect, bounded};
 use super::layout::{parse_transform, split_list};
 use super::model::{Kind, Model, ModelStatement, Schedule};
 use super::sources::sources;
@@ -41,10 +41,10 @@ pub fn parse_statement(text: &str) -> Result<ModelStatement, StatementError> {
         let message = format!("the statement has more than {MAX_TOKENS} words and signs");
         return Err(parser.error(message));
     }
-    if count <= FEW_TOKENS {
-        return parser.whole();
-    }
-    stacker::grow(PARSE_STACK_BYTES, || parser.whole())
+    bounded(count, || match count <= FEW_TOKENS {
+        true => parser.whole(),
+        false => stacker::grow(PARSE_STACK_BYTES, || parser.whole()),
+    })
 }
 
 struct Statement<'a> {
@@ -56,7 +56,7 @@ struct Statement<'a> {
 
 impl<'a> Statement<'a> {
     fn new(text: &'a str) -> Result<Self, StatementError> {
-        let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
+        let mut tokens = Tokenizer::new(&FrazilDialect, text)
             .tokenize_with_location()
             .map_err(|error| StatementError {
                 byte: byte_of(text, error.location),
@@ -286,8 +286,7 @@ impl<'a> Statement<'a> {
     fn query(&mut self, model: &TableName) -> Result<(String, Vec<TableName>), StatementError> {
         let start = self.byte();
         let rest = self.tokens[self.at..].to_vec();
-        let dialect = PostgreSqlDialect {};
-        let mut parser = Parser::new(&dialect).with_tokens_with_locations(rest);
+        let mut parser = Parser::new(&FrazilDialect).with_tokens_with_locations(rest);
         let query = parser
             .parse_query()
             .map_err(|error| parser_error(self.text, start, &error.to_string()))?;

@@ -112,20 +112,17 @@ fn in_simulated_time<T>(test: impl Future<Output = T>) -> T {
 
 #[test]
 fn a_process_dies_at_each_of_its_awaits() {
-    let mut deaths = 0;
-    for after_polls in 0.. {
-        let survived = in_simulated_time(async {
+    let survives = |after_polls: &u64| {
+        let after_polls = *after_polls;
+        in_simulated_time(async {
             let world = world(1);
             let survived = live(&world, "first", Fate::Crashes { after_polls }).await;
             let what = format!("died after {after_polls} polls");
             is_well_afterwards(&world, &what).await;
             survived
-        });
-        if survived {
-            break;
-        }
-        deaths += 1;
-    }
+        })
+    };
+    let deaths = (0..).find(survives).expect("it survives in the end");
     println!("{deaths} awaits");
     assert!(deaths > 100, "{deaths} awaits are few for three commits");
 }
