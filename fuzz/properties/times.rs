@@ -83,8 +83,8 @@ pub fn epoch(number: &Number) -> Option<i128> {
     let whole = number.floor(0)?.unsigned_abs();
     let us = match whole {
         0..100_000_000_000 => number.floor(6)?,
-        0..100_000_000_000_000 => number.floor(3)?,
-        0..100_000_000_000_000_000 => number.floor(0)?,
+        100_000_000_000..100_000_000_000_000 => number.floor(3)?,
+        100_000_000_000_000..100_000_000_000_000_000 => number.floor(0)?,
         _ => number.floor(0)?.div_euclid(1_000),
     };
     i64::try_from(us).ok().map(i128::from)
