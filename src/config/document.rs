@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Problem, Problems, suggestion};
@@ -69,15 +70,12 @@ pub struct Section {
 impl Document {
     /// Reads a text; syntax errors become problems.
     pub fn parse(file: &Path, text: String) -> Self {
-        let (table, errors) = DeTable::parse_recoverable(&text);
-        let problems = errors
-            .iter()
-            .map(|error| match error.span() {
-                Some(span) => Problem::at_byte(file, &text, span.start, error.message()),
-                None => Problem::of_file(file, error.message()),
-            })
-            .collect();
-        let entries = entries(table.get_ref());
+        // Keys of many parts, in tables inside each other, make a tree that is deeper than a stack.
+        let many_parts = text.bytes().filter(|byte| *byte == b'.').count() > MANY_PARTS;
+        let (entries, problems) = match many_parts {
+            true => stacker::grow(PARSE_STACK_BYTES, || read(file, &text)),
+            false => read(file, &text),
+        };
         Self {
             shared: Rc::new(Shared {
                 file: file.to_owned(),
@@ -418,35 +416,84 @@ impl Section {
     }
 }
 
-fn entries(table: &DeTable<'_>) -> Entries {
-    table
-        .iter()
-        .map(|(key, value)| {
-            let name = key.get_ref().to_string();
-            let node = node(value.get_ref(), value.span().start);
-            (name, (Origin::Byte(key.span().start), node))
-        })
-        .collect()
+/// A text with more dots than this is read on a stack of its own.
+const MANY_PARTS: usize = 300;
+/// Reserved, and used only as far as the tree is deep. toml lets through some 6,400 levels.
+const PARSE_STACK_BYTES: usize = 64 << 20;
+/// Tables and lists inside each other; what comes after recurses on any stack.
+const DEEPEST: usize = 32;
+
+fn read(file: &Path, text: &str) -> (Entries, Vec<Problem>) {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let places = errors.iter().map(|error| {
+        // Only keys of too many parts have no place of their own.
+        let start = error.span().map(|span| span.start);
+        let byte = start.unwrap_or_else(|| longest_key(text));
+        Problem::at_byte(file, text, byte, error.message())
+    });
+    let mut problems: Vec<Problem> = places.collect();
+    let mut too_deep = Vec::new();
+    let entries = entries(table.get_ref(), DEEPEST, &mut too_deep);
+    let message = format!("nested deeper than {DEEPEST}");
+    let too_deep = too_deep.into_iter();
+    problems.extend(too_deep.map(|byte| Problem::at_byte(file, text, byte, message.as_str())));
+    (entries, problems)
 }
 
-fn node(value: &DeValue<'_>, byte: usize) -> Node {
-    let value = match value {
+/// Where the line begins that has the most dots.
+fn longest_key(text: &str) -> usize {
+    let mut start = 0;
+    let mut longest = (0, 0);
+    for line in text.split_inclusive('\n') {
+        let dots = line.matches('.').count();
+        if dots > longest.0 {
+            longest = (dots, start);
+        }
+        start += line.len();
+    }
+    longest.1
+}
+
+/// `levels` more may follow; values that lie deeper are left out, their places noted.
+fn entries(table: &DeTable<'_>, levels: usize, too_deep: &mut Vec<usize>) -> Entries {
+    let mut entries = Entries::new();
+    for (key, value) in table {
+        let name = key.get_ref().to_string();
+        if let Some(node) = node(value, levels, too_deep) {
+            entries.insert(name, (Origin::Byte(key.span().start), node));
+        }
+    }
+    entries
+}
+
+fn node(value: &Spanned<DeValue<'_>>, levels: usize, too_deep: &mut Vec<usize>) -> Option<Node> {
+    let byte = value.span().start;
+    let levels = match value.get_ref() {
+        DeValue::Array(_) | DeValue::Table(_) => levels.checked_sub(1).or_else(|| {
+            too_deep.push(byte);
+            None
+        })?,
+        _ => levels,
+    };
+    let value = match value.get_ref() {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or_else(|_| Value::Float(number.to_string()), Value::Integer),
         DeValue::Float(number) => Value::Float(number.as_str().to_owned()),
         DeValue::Boolean(value) => Value::Boolean(*value),
         DeValue::Datetime(time) => Value::Text(time.to_string()),
-        DeValue::Array(items) => Value::Array(
-            items
-                .iter()
-                .map(|item| node(item.get_ref(), item.span().start))
-                .collect(),
-        ),
-        DeValue::Table(table) => Value::Table(entries(table)),
+        DeValue::Array(items) => {
+            let items = items.iter();
+            Value::Array(
+                items
+                    .filter_map(|item| node(item, levels, too_deep))
+                    .collect(),
+            )
+        }
+        DeValue::Table(table) => Value::Table(entries(table, levels, too_deep)),
     };
-    Node {
+    Some(Node {
         value,
         origin: Origin::Byte(byte),
-    }
+    })
 }

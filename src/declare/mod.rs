@@ -1,6 +1,7 @@
 //! What people declare: streams (`catalog/*.toml`) and models (`sql/*.sql`).
 //! Reads texts only: no catalog, no store, no network.
 
+pub(crate) mod dialect;
 pub mod graph;
 pub(crate) mod layout;
 pub mod model;
@@ -18,6 +19,7 @@ mod model_tests;
 #[cfg(test)]
 mod stream_tests;
 
+pub use dialect::FrazilDialect;
 pub use model_file::{load_models, parse_model};
 pub use stream_file::parse as parse_stream;
 pub use system_columns::{dead_letters_partition, dead_letters_schema, dead_letters_sort_order};

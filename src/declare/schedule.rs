@@ -97,6 +97,10 @@ fn cron(expression: &str) -> Result<Cron, String> {
     if fields != 5 {
         return Err(wrong(format!("{fields} fields")));
     }
+    // croner takes such a part for nothing at all, and looks for it through three thousand years.
+    if expression.split([' ', ',']).any(str::is_empty) {
+        return Err(wrong("a list has an empty part".to_owned()));
+    }
     CronParser::builder()
         .seconds(Seconds::Disallowed)
         .year(Year::Disallowed)
@@ -318,6 +322,9 @@ mod tests {
             ("* * * *", None, "4 fields"),
             ("* * * * * *", None, "6 fields"),
             ("61 * * * *", None, "not a schedule"),
+            ("*/6 * , * *", None, "an empty part"),
+            ("1,,2 * * * *", None, "an empty part"),
+            ("* * * * 1,", None, "an empty part"),
             ("@daily", None, "1 fields"),
             ("0 0 30 2 *", None, "never comes"),
             ("every blue moon", None, "not a duration"),

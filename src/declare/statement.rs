@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
+use super::dialect::{FrazilDialect, bounded};
 use super::layout::{parse_transform, split_list};
 use super::model::{Kind, Model, ModelStatement, Schedule};
 use super::sources::sources;
@@ -25,15 +25,26 @@ pub struct StatementError {
 
 const OPTIONS: [&str; 4] = ["schedule", "time_zone", "kind", "partition_by"];
 
+/// Each token may nest the query's tree one level deeper (`1 + 1 + …`), and walking a tree, or
+/// letting it go, takes stack for each level.
+const MAX_TOKENS: usize = 200_000;
+/// A statement with more tokens than this is parsed on a stack of its own.
+const FEW_TOKENS: usize = 500;
+/// Reserved, and used only as far as the tree is deep.
+const PARSE_STACK_BYTES: usize = 256 << 20;
+
 /// Parses exactly one statement; a `;` may end it.
 pub fn parse_statement(text: &str) -> Result<ModelStatement, StatementError> {
-    let mut parser = Statement::new(text)?;
-    let statement = parser.statement()?;
-    while parser.take(&Token::SemiColon) {}
-    if parser.peek() != &Token::EOF {
-        return Err(parser.error("only one statement may stand here"));
+    let parser = Statement::new(text)?;
+    let count = parser.tokens.len();
+    if count > MAX_TOKENS {
+        let message = format!("the statement has more than {MAX_TOKENS} words and signs");
+        return Err(parser.error(message));
     }
-    Ok(statement)
+    bounded(count, || match count <= FEW_TOKENS {
+        true => parser.whole(),
+        false => stacker::grow(PARSE_STACK_BYTES, || parser.whole()),
+    })
 }
 
 struct Statement<'a> {
@@ -45,7 +56,7 @@ struct Statement<'a> {
 
 impl<'a> Statement<'a> {
     fn new(text: &'a str) -> Result<Self, StatementError> {
-        let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
+        let mut tokens = Tokenizer::new(&FrazilDialect, text)
             .tokenize_with_location()
             .map_err(|error| StatementError {
                 byte: byte_of(text, error.location),
@@ -60,6 +71,15 @@ impl<'a> Statement<'a> {
             tokens,
             at: 0,
         })
+    }
+
+    fn whole(mut self) -> Result<ModelStatement, StatementError> {
+        let statement = self.statement()?;
+        while self.take(&Token::SemiColon) {}
+        if self.peek() != &Token::EOF {
+            return Err(self.error("only one statement may stand here"));
+        }
+        Ok(statement)
     }
 
     fn peek(&self) -> &Token {
@@ -266,8 +286,7 @@ impl<'a> Statement<'a> {
     fn query(&mut self, model: &TableName) -> Result<(String, Vec<TableName>), StatementError> {
         let start = self.byte();
         let rest = self.tokens[self.at..].to_vec();
-        let dialect = PostgreSqlDialect {};
-        let mut parser = Parser::new(&dialect).with_tokens_with_locations(rest);
+        let mut parser = Parser::new(&FrazilDialect).with_tokens_with_locations(rest);
         let query = parser
             .parse_query()
             .map_err(|error| parser_error(self.text, start, &error.to_string()))?;

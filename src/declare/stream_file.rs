@@ -206,7 +206,7 @@ fn column(text: &str, section: &Section) -> Option<ShapeField> {
     });
     let required = section.boolean("required").unwrap_or(false);
     let doc = section.string("doc");
-    let renamed_from = section.string("renamed_from");
+    let renamed_from = section.parsed("renamed_from", check_name);
     section.finish();
     Some(ShapeField {
         name: name?,
@@ -233,7 +233,7 @@ fn inside(text: &str, origin: Origin, byte: usize) -> Origin {
     }
 }
 
-fn check_column(text: &str) -> Result<String, String> {
+fn check_name(text: &str) -> Result<String, String> {
     let mut chars = text.chars();
     let sound = text.len() <= 63
         && chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
@@ -243,10 +243,27 @@ fn check_column(text: &str) -> Result<String, String> {
             "{text:?} is not a column: a letter or _, then letters, digits and _, at most 63 long"
         ));
     }
+    Ok(text.to_owned())
+}
+
+fn check_column(text: &str) -> Result<String, String> {
+    check_name(text)?;
     if is_system_column(text) {
         return Err(format!("{text} is one of the sink's own columns"));
     }
     Ok(text.to_owned())
+}
+
+/// Whether it is a map, or holds one, whose keys JSON can't spell.
+fn has_nested_key(shape: &Shape) -> bool {
+    match shape {
+        Shape::Primitive(_) => false,
+        Shape::Struct(fields) => fields.iter().any(|field| has_nested_key(&field.shape)),
+        Shape::List { element, .. } => has_nested_key(element),
+        Shape::Map { key, value, .. } => {
+            !matches!(**key, Shape::Primitive(_)) || has_nested_key(value)
+        }
+    }
 }
 
 fn schema(
@@ -263,9 +280,15 @@ fn schema(
             );
             root.problem_with("columns", message);
         }
-        if let Shape::Map { key, .. } = &column.shape
-            && !matches!(**key, Shape::Primitive(_))
+        if let Some(old) = &column.renamed_from
+            && columns
+                .iter()
+                .any(|other| other.name != column.name && other.renamed_from.as_ref() == Some(old))
         {
+            let message = format!("{} is renamed from {old}, and so is another", column.name);
+            root.problem_with("columns", message);
+        }
+        if has_nested_key(&column.shape) {
             root.problem_with(
                 "columns",
                 format!("{}: a map's key can't be nested", column.name),

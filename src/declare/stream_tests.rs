@@ -234,6 +234,183 @@ fn layouts_are_checked_against_the_columns() {
     }
 }
 
+/// Each kind of error, in a file that is right but for it: where it is said to be, and how.
+#[test]
+fn each_kind_of_error_is_told_apart() {
+    let file =
+        |top: &str, columns: &str| format!("topic = \"t\"\ntable = \"a.b\"\n{top}\n{columns}");
+    let column = |rest: &str| file("", &format!("[[columns]]\nname = \"id\"\n{rest}\n"));
+    let id = "[[columns]]\nname = \"id\"\ntype = \"long\"\n";
+    let long_name = "x".repeat(64);
+    let many: String = (0..1_001)
+        .map(|n| format!("[[columns]]\nname = \"c{n}\"\ntype = \"int\"\n"))
+        .collect();
+    for (text, place, part) in [
+        (
+            "topic = \"t\"\ntopic = \"u\"\n".to_owned(),
+            "2:1",
+            "duplicate key",
+        ),
+        ("topic = 'a\n'\n".to_owned(), "1:", ""),
+        ("topic = \n".to_owned(), "1:", ""),
+        ("= 1\n".to_owned(), "1:", ""),
+        ("[commit\n".to_owned(), "1:", ""),
+        ("topic = \"\\q\"\n".to_owned(), "1:", ""),
+        ("topic = \"\u{0}\"\n".to_owned(), "1:", ""),
+        (String::new(), "1:1", "topic is missing"),
+        (file("topics = \"t\"", id), "3:1", "did you mean \"topic\"?"),
+        (file("format = \"avro\"", id), "3:10", "write json"),
+        (file("format = 1", id), "3:10", "must be a string"),
+        (
+            file("start = 2026-01-31", id),
+            "3:9",
+            "earliest, latest or a time",
+        ),
+        (file("group_id = []", id), "3:12", "this is a list"),
+        (file("largest_record = \"0\"", id), "3:18", "more than 0"),
+        (file("largest_record = -1", id), "3:18", "more than 0"),
+        (
+            file("largest_record = \"99999999 TiB\"", id),
+            "3:18",
+            "too big a size",
+        ),
+        (
+            file("partition_by = \"day(id)\"", id),
+            "3:16",
+            "a list of strings",
+        ),
+        (file("partition_by = [1]", id), "3:17", "a list of strings"),
+        (file("partition_by = [\"day(id\"]", id), "3:17", "closing )"),
+        (
+            file("partition_by = [\"bucket(id)\"]", id),
+            "3:17",
+            "bucket(n, column)",
+        ),
+        (file("partition_by = [\"\"]", id), "3:17", "is not a column"),
+        (
+            file("sort_by = [\"idd\"]", id),
+            "3:12",
+            "did you mean \"id\"?",
+        ),
+        (
+            file("dead_letters = \"system.x\"", id),
+            "3:16",
+            "not for tables",
+        ),
+        (file("dead_letters = \"x\"", id), "3:16", "not a table name"),
+        (file("commit = 1", id), "3:10", "must be a table"),
+        (
+            file("commit.interval = \"-1s\"", id),
+            "3:19",
+            "not a duration",
+        ),
+        (file("commit.interval = 10", id), "3:19", "must be a string"),
+        (file("commit.bytes = \"1.5 GiB\"", id), "3:16", "not a size"),
+        (
+            file("commit.byte = 1", id),
+            "3:8",
+            "did you mean \"bytes\"?",
+        ),
+        (file("kafka = 1", id), "3:9", "must be a table"),
+        (file("kafka.\"group.id\" = \"x\"", id), "3:20", "group.id"),
+        (file("columns = 1", ""), "3:11", "[[columns]]"),
+        (file("columns = []", ""), "3:11", "1 to 1000"),
+        (file("columns = [1]", ""), "3:12", "must be a table"),
+        (file("", ""), "1:1", "1 to 1000"),
+        (file("", &many), "4:1", "1 to 1000"),
+        (
+            file("", "[[columns]]\nname = \"id\"\n"),
+            "4:1",
+            "a name and a type",
+        ),
+        (
+            file("", "[[columns]]\ntype = \"int\"\n"),
+            "4:1",
+            "a name and a type",
+        ),
+        (file("", &format!("{id}{id}")), "8:8", "stands here twice"),
+        (
+            file("", &format!("{id}{}", id.replace("id", "ID"))),
+            "8:8",
+            "stands here twice",
+        ),
+        (file("", &id.replace("id", "1d")), "5:8", "is not a column"),
+        (file("", &id.replace("id", "a.b")), "5:8", "is not a column"),
+        (file("", &id.replace("id", &long_name)), "5:8", "at most 63"),
+        (
+            file("", &id.replace("id", "_Topic")),
+            "5:8",
+            "the sink's own",
+        ),
+        (column("type = \"\""), "6:9", "a name is expected"),
+        (column("type = \"bigint\""), "6:9", "did you mean long?"),
+        (column("type = \"decimal(39,2)\""), "6:17", "1 to 38"),
+        (column("type = \"struct<a: int, a: int>\""), "6:24", "twice"),
+        (
+            column("type = \"map<list<int>, int>\""),
+            "4:1",
+            "a map's key can't be nested",
+        ),
+        (
+            column("type = \"list<map<list<int>, int>>\""),
+            "4:1",
+            "a map's key can't be nested",
+        ),
+        (
+            column("type = \"int\"\nrequired = \"yes\""),
+            "7:12",
+            "true or false",
+        ),
+        (
+            column("type = \"int\"\nrenamed_from = \"id\""),
+            "",
+            "still declared",
+        ),
+        (
+            column("type = \"int\"\nrenamed_from = \"a.b\""),
+            "7:16",
+            "is not a column",
+        ),
+        (
+            column("type = \"int\"\nrenamed_from = \"\""),
+            "7:16",
+            "is not a column",
+        ),
+        (
+            file(
+                "",
+                &format!(
+                    "{id}renamed_from = \"o\"\n{}renamed_from = \"o\"\n",
+                    id.replace("id", "jd")
+                ),
+            ),
+            "",
+            "renamed from o",
+        ),
+        (
+            column("type = \"struct<a: int renamed from b, b: int>\""),
+            "6:36",
+            "still declared",
+        ),
+        (
+            column("type = \"struct<a: int renamed from c, b: int renamed from c>\""),
+            "6:59",
+            "renamed from c",
+        ),
+    ] {
+        let found = problems(&text);
+        let wanted = format!("catalog/x.toml:{place}");
+        assert!(
+            found
+                .iter()
+                .any(|problem| problem.starts_with(&wanted) && problem.contains(part)),
+            "{text}: {place} {part} is not in {found:#?}"
+        );
+        let placed = |problem: &String| !problem.starts_with("catalog/x.toml: ");
+        assert!(found.iter().all(placed), "{text}: {found:#?}");
+    }
+}
+
 #[test]
 fn all_problems_of_all_files_are_found() {
     let folder = tempfile::tempdir().expect("a folder");

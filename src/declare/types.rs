@@ -166,6 +166,8 @@ impl<'a> Parser<'a> {
     fn fields(&mut self) -> Result<Vec<ShapeField>, TypeError> {
         self.expect('<')?;
         let mut fields: Vec<ShapeField> = Vec::new();
+        // Where each stands, and of which field it is.
+        let mut old_names = Vec::new();
         loop {
             self.skip_blanks();
             let start = self.byte;
@@ -183,6 +185,8 @@ impl<'a> Parser<'a> {
             let shape = self.shape()?;
             let required = self.words(&["not", "null"]);
             let renamed_from = if self.words(&["renamed", "from"]) {
+                self.skip_blanks();
+                old_names.push((self.byte, fields.len()));
                 Some(self.word()?.to_owned())
             } else {
                 None
@@ -199,6 +203,7 @@ impl<'a> Parser<'a> {
             }
         }
         self.expect('>')?;
+        check_old_names(&fields, &old_names)?;
         Ok(fields)
     }
 
@@ -253,6 +258,31 @@ impl<'a> Parser<'a> {
         }
         Ok(PrimitiveType::Fixed(u64::from(length)))
     }
+}
+
+/// A name that a field had before is no other's, now or before.
+fn check_old_names(fields: &[ShapeField], old_names: &[(usize, usize)]) -> Result<(), TypeError> {
+    for (byte, at) in old_names {
+        let ShapeField {
+            name, renamed_from, ..
+        } = &fields[*at];
+        let Some(old) = renamed_from else { continue };
+        let message = if fields.iter().any(|other| other.name == *old) {
+            format!("{name} is renamed from {old}, which is still declared")
+        } else if fields[..*at]
+            .iter()
+            .any(|other| other.renamed_from == *renamed_from)
+        {
+            format!("{name} is renamed from {old}, and so is another")
+        } else {
+            continue;
+        };
+        return Err(TypeError {
+            byte: *byte,
+            message,
+        });
+    }
+    Ok(())
 }
 
 const SIMPLE: [(&str, PrimitiveType); 12] = [

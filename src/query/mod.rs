@@ -8,7 +8,6 @@ mod balance;
 mod bounded;
 mod catalog;
 mod declared;
-mod dialect;
 mod doubles;
 mod engine;
 mod error;
@@ -48,8 +47,8 @@ pub mod write;
 mod zeros;
 mod zone;
 
+pub use crate::declare::FrazilDialect;
 pub use catalog::CATALOG_NAME;
-pub use dialect::FrazilDialect;
 pub use engine::{Engine, EngineOptions};
 pub use error::{QueryError, QueryErrorKind};
 pub use log::QueryFigures;

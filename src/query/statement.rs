@@ -10,10 +10,10 @@ use datafusion::sql::sqlparser::tokenizer::{
 };
 
 use super::balance::balance;
-use super::dialect::FrazilDialect;
 use super::numbers::widen;
 use super::{QueryError, QueryErrorKind};
 use crate::declare;
+use crate::declare::dialect::{FrazilDialect, bounded};
 use crate::declare::model::ModelStatement;
 
 /// One statement of a text.
@@ -120,11 +120,13 @@ fn parse_within_reach(
             Some(start),
         ));
     }
-    let parse = || parse_one(dialect, tokens, text, start);
-    if count <= FEW_TOKENS {
-        return parse();
-    }
-    stacker::grow(PARSE_STACK_BYTES, parse)
+    bounded(count, || {
+        let parse = || parse_one(dialect, tokens, text, start);
+        match count <= FEW_TOKENS {
+            true => parse(),
+            false => stacker::grow(PARSE_STACK_BYTES, parse),
+        }
+    })
 }
 
 fn parse_one(
@@ -295,6 +297,31 @@ mod tests {
 
     fn error(text: &str) -> QueryError {
         parse(text).expect_err("must not parse")
+    }
+
+    /// The parser would try each of them twice, inside each that it tries twice.
+    #[test]
+    fn what_the_parser_tries_again_and_again_is_given_up() {
+        for text in [
+            format!("SELECT {}1", "CAST(".repeat(40)),
+            format!("SELECT CASE {}", "WHEN 1 THEN CASE ".repeat(40)),
+            format!("SELECT {}1{}", "CAST(".repeat(40), " AS)".repeat(40)),
+        ] {
+            assert_eq!(error(&text).kind, QueryErrorKind::Syntax, "{text}");
+        }
+        let deep = |depth| {
+            format!(
+                "SELECT {}1{}",
+                "CAST(".repeat(depth),
+                " AS int)".repeat(depth)
+            )
+        };
+        assert_eq!(parse(&deep(12)).expect("parses").len(), 1);
+        // None is left short by the one before.
+        let many = format!("SELECT {}1", "1, ".repeat(50_000));
+        for _ in 0..3 {
+            assert_eq!(parse(&many).expect("parses").len(), 1);
+        }
     }
 
     #[test]

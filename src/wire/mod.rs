@@ -13,7 +13,7 @@ mod copy;
 mod cursors;
 mod encode;
 mod extended;
-mod frame;
+pub mod frame;
 mod listener;
 mod metrics;
 mod params;

@@ -11,7 +11,9 @@ mod database;
 mod demo;
 mod faults;
 mod full_disk;
+mod fuzz;
 mod golden;
+mod hostile_files;
 mod kill;
 #[path = "../known/mod.rs"]
 #[allow(dead_code, reason = "one model's rows are for the unit tests")]

@@ -52,12 +52,13 @@ pub(super) fn fields(
     Ok(Fields::new(arrow.clone(), fields, aliases))
 }
 
-/// Records written before a rename carry the old name: it is read as the new one.
+/// Records written before a rename carry the old name: it is read as the new one. What holds the
+/// field may have been renamed too, so it is looked for under its new name.
 fn aliases(fields: &[Field], path: &str, renames: &Renames) -> Vec<(String, usize)> {
     let mut aliases = Vec::new();
     for (old, new) in renames {
-        let (parent, old) = old.rsplit_once('.').unwrap_or(("", old));
-        let new = new.rsplit_once('.').map_or(new.as_str(), |(_, name)| name);
+        let (parent, new) = new.rsplit_once('.').unwrap_or(("", new));
+        let old = old.rsplit_once('.').map_or(old.as_str(), |(_, name)| name);
         if parent == path
             && let Some(at) = fields.iter().position(|f| f.declared && &*f.name == new)
         {

@@ -17,7 +17,7 @@ use super::mutant::Mutant;
 use super::oracle::id_of;
 use super::process::{Fate, Mortal, Odds, Trap};
 use super::rows::{self, FOREIGN};
-use super::world::{SAFETY_AGE, World};
+use super::world::World;
 
 /// Writes the world's records: alone, in transactions that commit or abort, with gaps.
 pub async fn produce(world: Arc<World>) {
@@ -101,6 +101,23 @@ pub async fn break_down(world: Arc<World>) {
     }
 }
 
+/// Sets the time of day, forwards and back by minutes and hours.
+pub async fn set_the_clock(world: Arc<World>) {
+    let dice = Dice::new(world.seed, "clock");
+    while !world.calm.is_cancelled() {
+        tokio::time::sleep(dice.millis(2_000, 30_000)).await;
+        let most_minutes = if dice.permille(500) { 5 } else { 300 };
+        let offset = dice.millis(0, most_minutes * 60_000).as_millis();
+        let offset = i64::try_from(offset).unwrap();
+        let offset = if dice.permille(500) { offset } else { -offset };
+        world.time_of_day.set_by(offset);
+        world.weather.tally.clock_jumps.add();
+        world
+            .history
+            .note(format!("the clock is set to {offset} ms off"));
+    }
+}
+
 const SINKS: Odds = Odds {
     crash_log_polls: 10,
     sleep_log_polls: 9,
@@ -167,7 +184,7 @@ pub async fn keep_up(world: Arc<World>) {
             keep_hourly_ms: 0,
             keep_daily_ms: 0,
         },
-        safety_age: SAFETY_AGE,
+        safety_age: world.shape.safety_age(),
         sweep_interval: Duration::from_secs(5),
         dry_run: false,
         holder: "upkeep".to_owned(),

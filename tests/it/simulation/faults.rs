@@ -3,8 +3,8 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,10 +39,23 @@ pub struct Rates {
     pub source: u32,
 }
 
+/// How one call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strike {
+    Before,
+    /// It was carried out.
+    After,
+}
+
 /// The rates that hold now, and outages; shared by all actors.
 #[derive(Debug)]
 pub struct Weather {
     rates: Mutex<Rates>,
+    /// Calls of store and catalog so far, and which of them is to fail.
+    calls: AtomicU64,
+    strike: Mutex<Option<(u64, Strike)>>,
+    /// Every call suspends on both of its sides, not every other one.
+    restless: AtomicBool,
     store_down_until: Mutex<Option<Instant>>,
     catalog_down_until: Mutex<Option<Instant>>,
     pub tally: Arc<Tally>,
@@ -52,10 +65,34 @@ impl Weather {
     pub fn new(rates: Rates) -> Self {
         Self {
             rates: Mutex::new(rates),
+            calls: AtomicU64::new(0),
+            strike: Mutex::default(),
+            restless: AtomicBool::new(false),
             store_down_until: Mutex::new(None),
             catalog_down_until: Mutex::new(None),
             tally: Arc::default(),
         }
+    }
+
+    /// Of store and catalog, by all processes.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// This very call fails, counted from 0.
+    pub fn strike_at(&self, call: u64, strike: Strike) {
+        *self.strike.lock().unwrap() = Some((call, strike));
+    }
+
+    pub fn make_restless(&self) {
+        self.restless.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts a call; how it fails, if it is the one.
+    fn count(&self) -> Option<Strike> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        let strike = *self.strike.lock().unwrap();
+        strike.filter(|(at, _)| *at == call).map(|(_, how)| how)
     }
 
     pub fn rates(&self) -> Rates {
@@ -89,7 +126,10 @@ impl Weather {
 }
 
 /// Suspends now and then, so that a crash can fall on either side of a call.
-async fn wander(dice: &Dice, slow_permille: u32) {
+async fn wander(weather: &Weather, dice: &Dice, slow_permille: u32) {
+    if weather.restless.load(Ordering::Relaxed) {
+        tokio::task::yield_now().await;
+    }
     if dice.permille(slow_permille) {
         tokio::time::sleep(dice.millis(100, 3_000)).await;
     } else if dice.permille(500) {
@@ -114,28 +154,38 @@ impl FaultyStore {
         }
     }
 
-    async fn before(&self) -> object_store::Result<()> {
+    /// Whether the call is to fail once it is carried out.
+    async fn before(&self) -> object_store::Result<bool> {
         let rates = self.weather.rates();
-        wander(&self.dice, rates.store_slow).await;
+        wander(&self.weather, &self.dice, rates.store_slow).await;
+        let strike = self.weather.count();
         if self.weather.store_is_down() {
             self.weather.tally.outages.add();
             return Err(unavailable("503 before the call"));
         }
-        if self.dice.permille(rates.store_before) {
+        if self.dice.permille(rates.store_before) || strike == Some(Strike::Before) {
             self.weather.tally.store_before.add();
             return Err(unavailable("503 before the call"));
         }
-        Ok(())
+        Ok(strike == Some(Strike::After))
     }
 
-    async fn after(&self) -> object_store::Result<()> {
+    async fn after(&self, cut: bool) -> object_store::Result<()> {
         let rates = self.weather.rates();
-        wander(&self.dice, 0).await;
-        if self.dice.permille(rates.store_after) {
+        wander(&self.weather, &self.dice, 0).await;
+        if self.dice.permille(rates.store_after) || cut {
             self.weather.tally.store_after.add();
             return Err(unavailable("the connection was cut after the call"));
         }
         Ok(())
+    }
+}
+
+/// Of a call that changes nothing it is all the same when it fails.
+fn cut_off(cut: bool) -> object_store::Result<()> {
+    match cut {
+        true => Err(unavailable("the connection was cut")),
+        false => Ok(()),
     }
 }
 
@@ -160,9 +210,9 @@ impl ObjectStore for FaultyStore {
         payload: PutPayload,
         opts: PutOptions,
     ) -> object_store::Result<PutResult> {
-        self.before().await?;
+        let cut = self.before().await?;
         let done = self.inner.put_opts(location, payload, opts).await;
-        self.after().await?;
+        self.after(cut).await?;
         done
     }
 
@@ -171,7 +221,7 @@ impl ObjectStore for FaultyStore {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        self.before().await?;
+        cut_off(self.before().await?)?;
         self.inner.put_multipart_opts(location, opts).await
     }
 
@@ -180,7 +230,7 @@ impl ObjectStore for FaultyStore {
         location: &Path,
         options: GetOptions,
     ) -> object_store::Result<GetResult> {
-        self.before().await?;
+        cut_off(self.before().await?)?;
         self.inner.get_opts(location, options).await
     }
 
@@ -189,7 +239,7 @@ impl ObjectStore for FaultyStore {
         location: &Path,
         ranges: &[Range<u64>],
     ) -> object_store::Result<Vec<Bytes>> {
-        self.before().await?;
+        cut_off(self.before().await?)?;
         self.inner.get_ranges(location, ranges).await
     }
 
@@ -205,7 +255,7 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
-        self.before().await?;
+        cut_off(self.before().await?)?;
         self.inner.list_with_delimiter(prefix).await
     }
 
@@ -215,9 +265,9 @@ impl ObjectStore for FaultyStore {
         to: &Path,
         options: CopyOptions,
     ) -> object_store::Result<()> {
-        self.before().await?;
+        let cut = self.before().await?;
         self.inner.copy_opts(from, to, options).await?;
-        self.after().await
+        self.after(cut).await
     }
 }
 
@@ -252,11 +302,14 @@ impl FaultyCatalog {
         }
     }
 
-    async fn before(&self) -> Result<()> {
+    /// Whether the call is to fail once it is carried out.
+    async fn before(&self) -> Result<bool> {
         let rates = self.weather.rates();
-        wander(&self.dice, 0).await;
+        wander(&self.weather, &self.dice, 0).await;
+        let strike = self.weather.count();
         let down = self.weather.catalog_is_down();
-        if down || self.dice.permille(rates.catalog_before) {
+        let fails = self.dice.permille(rates.catalog_before) || strike == Some(Strike::Before);
+        if down || fails {
             let tally = &self.weather.tally;
             let count = if down {
                 &tally.outages
@@ -266,7 +319,15 @@ impl FaultyCatalog {
             count.add();
             return Err(Error::unavailable("simulated: the catalog does not answer"));
         }
-        Ok(())
+        Ok(strike == Some(Strike::After))
+    }
+
+    /// A look at the catalog, which may be cut off.
+    async fn look(&self) -> Result<()> {
+        match self.before().await? {
+            true => Err(Error::unavailable("simulated: the reply was lost")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -297,29 +358,33 @@ async fn carry_out(
 #[async_trait]
 impl Catalog for FaultyCatalog {
     async fn load_all(&self, tables: &[TableName]) -> Result<Vec<Option<Pointer>>> {
-        self.before().await?;
+        self.look().await?;
         let loaded = self.inner.load_all(tables).await;
-        wander(&self.dice, 0).await;
+        wander(&self.weather, &self.dice, 0).await;
         loaded
     }
 
     async fn list(&self) -> Result<Vec<TableName>> {
-        self.before().await?;
+        self.look().await?;
         self.inner.list().await
     }
 
     async fn namespaces(&self) -> Result<Vec<String>> {
-        self.before().await?;
+        self.look().await?;
         self.inner.namespaces().await
     }
 
     async fn create_namespace(&self, namespace: &str) -> Result<()> {
-        self.before().await?;
-        self.inner.create_namespace(namespace).await
+        let cut = self.before().await?;
+        self.inner.create_namespace(namespace).await?;
+        match cut {
+            true => Err(Error::unavailable("simulated: the reply was lost")),
+            false => Ok(()),
+        }
     }
 
     async fn swap(&self, swaps: &[Swap], guards: &[Guard]) -> Result<SwapOutcome> {
-        self.before().await?;
+        let cut = self.before().await?;
         let rates = self.weather.rates();
         if self.dice.permille(rates.false_conflict) {
             self.weather.tally.false_conflicts.add();
@@ -353,8 +418,8 @@ impl Catalog for FaultyCatalog {
         )
         .await;
         self.trap.pass().await;
-        wander(&self.dice, rates.store_slow).await;
-        if self.dice.permille(rates.lost_reply) {
+        wander(&self.weather, &self.dice, rates.store_slow).await;
+        if self.dice.permille(rates.lost_reply) || cut {
             if matches!(outcome, Ok(SwapOutcome::Swapped)) {
                 self.weather.tally.lost_replies.add();
             }

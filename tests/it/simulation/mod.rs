@@ -4,6 +4,7 @@
 //! `FRAZIL_SIM_SEEDS=N` runs N seeds (200 else), `FRAZIL_SIM_SEED=S` one, with its history.
 
 mod actors;
+mod awaits;
 mod broker;
 #[path = "../../known/dated_store.rs"]
 mod bytes;
@@ -20,6 +21,7 @@ mod scenarios;
 mod source;
 mod tally;
 mod world;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,6 +85,10 @@ impl Counted {
             ("sessions lost", tally.sessions_lost.get()),
             ("transactions committed", world.broker.transactions(true)),
             ("transactions aborted", world.broker.transactions(false)),
+            ("clock jumps", tally.clock_jumps.get()),
+            ("SQL commits", tally.sql_done.get()),
+            ("SQL refusals", tally.sql_refused.get()),
+            ("SQL unknown", tally.sql_unknown.get()),
             ("copies published", saying("curated.copy v")),
             ("counts published", saying("curated.counts v")),
         ]))
@@ -136,6 +142,8 @@ fn shape_of(seed: u64) -> Shape {
             false_conflict: rate(150),
             source: rate(15),
         },
+        writers: dice.permille(150),
+        clock_jumps: dice.permille(200),
     }
 }
 
@@ -194,7 +202,15 @@ async fn live(world: &Arc<World>) -> Vec<String> {
     if shape.outages {
         others.push(tokio::spawn(actors::break_down(world.clone())));
     }
+    if shape.clock_jumps {
+        others.push(tokio::spawn(actors::set_the_clock(world.clone())));
+    }
     let mut jobs = Vec::new();
+    if shape.writers {
+        for machine in 0..2 {
+            jobs.push(tokio::spawn(writers::run(world.clone(), machine)));
+        }
+    }
     if shape.jobs {
         for machine in 0..2 {
             jobs.push(tokio::spawn(curated::run_jobs(world.clone(), machine)));
@@ -214,8 +230,10 @@ async fn live(world: &Arc<World>) -> Vec<String> {
     }
     for job in jobs {
         if tokio::time::timeout(actors::PATIENCE, job).await.is_err() {
-            wrong.push("the curated tables never came up to date".to_owned());
-            wrong.extend(curated::behind(world).await);
+            wrong.push("jobs or SQL writers never came to an end".to_owned());
+            if shape.jobs {
+                wrong.extend(curated::behind(world).await);
+            }
         }
     }
     end.cancel();

@@ -42,6 +42,8 @@ fn quiet_of(stream: Stream, test: impl AsyncFnOnce(&Scene)) {
             upkeep: false,
             outages: false,
             jobs: false,
+            writers: false,
+            clock_jumps: false,
             rates: Rates::default(),
         };
         let scene = Scene {

@@ -38,4 +38,10 @@ pub struct Tally {
     pub revocations: Count,
     /// Members put out by the group.
     pub sessions_lost: Count,
+    /// Times that the time of day was set.
+    pub clock_jumps: Count,
+    /// Transactions of SQL that took place, that didn't, and whose writer was not told.
+    pub sql_done: Count,
+    pub sql_refused: Count,
+    pub sql_unknown: Count,
 }

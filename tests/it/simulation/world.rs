@@ -31,9 +31,7 @@ use super::oracle::{self, Evidence};
 use super::process::Trap;
 use super::rows::{Row, RowCache};
 use super::source::SimConnector;
-
-/// Files younger than this are never deleted (I9).
-pub const SAFETY_AGE: Duration = Duration::from_secs(60);
+use super::writers;
 
 /// What one sink may hold of what it has read.
 pub const MEMORY_BYTES: u64 = 64 << 10;
@@ -81,7 +79,22 @@ pub struct Shape {
     pub upkeep: bool,
     pub outages: bool,
     pub jobs: bool,
+    /// Sessions that write through SQL.
+    pub writers: bool,
+    /// The time of day is set by hours.
+    pub clock_jumps: bool,
     pub rates: Rates,
+}
+
+impl Shape {
+    /// Files younger than this are never deleted (I9). Longer than a clock may jump, as it has to
+    /// be: to whoever asks the clock, all files get older by a jump.
+    pub fn safety_age(&self) -> Duration {
+        match self.clock_jumps {
+            true => Duration::from_secs(24 * 3_600),
+            false => Duration::from_secs(60),
+        }
+    }
 }
 
 pub struct World {
@@ -93,6 +106,8 @@ pub struct World {
     pub history: Arc<History>,
     pub stream: Arc<Stream>,
     pub clock: Arc<dyn Clock>,
+    /// The same, to be set.
+    pub time_of_day: Arc<SimClock>,
     /// Set when faults are over and everything must come to rest.
     pub calm: CancellationToken,
     /// Of all sinks together.
@@ -104,6 +119,8 @@ pub struct World {
     cache: RowCache,
     /// Sequence numbers of the sources that curated tables named last.
     pub read_up_to: Mutex<BTreeMap<TableName, i64>>,
+    /// What SQL writers know of their tables.
+    pub written: Mutex<writers::Known>,
     /// Rows that the last judge saw.
     seen: Mutex<BTreeSet<(String, i32, i64)>>,
 }
@@ -115,7 +132,8 @@ impl World {
 
     /// A world of another contract.
     pub fn of(stream: Stream, seed: u64, shape: Shape, mutant: Mutant) -> Arc<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SimClock::start());
+        let time_of_day = Arc::new(SimClock::start());
+        let clock: Arc<dyn Clock> = time_of_day.clone();
         let bytes: Arc<dyn ObjectStore> = Arc::new(DatedStore::new(clock.clone()));
         let raw = Store::with([("file:///", bytes.clone())], clock.clone()).expect("a store");
         Arc::new(Self {
@@ -128,6 +146,7 @@ impl World {
             stream: Arc::new(stream),
             database: MemoryDatabase::new(clock.clone()),
             clock,
+            time_of_day,
             calm: CancellationToken::new(),
             metrics: Arc::default(),
             upkeep: Arc::default(),
@@ -135,6 +154,7 @@ impl World {
             entropy: Arc::new(Dice::new(seed, "clear")),
             cache: RowCache::default(),
             read_up_to: Mutex::default(),
+            written: Mutex::default(),
             seen: Mutex::default(),
         })
     }
@@ -193,7 +213,7 @@ impl World {
             commit_timeout: Duration::from_secs(60),
             revoke_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(10),
-            oldest_batch: SAFETY_AGE / 2,
+            oldest_batch: self.shape.safety_age() / 2,
             retry_longest: Duration::from_secs(5),
             stopped_retry: Duration::from_secs(20),
             idle_advance: Duration::from_secs(15),
@@ -235,11 +255,12 @@ impl World {
 
     /// What is wrong now with what a reader sees.
     pub async fn judge(&self) -> Vec<String> {
-        // Told ranges and logs are of the same moment as the pointers: no await in between waits.
+        // All that is known is of the same moment as the pointers: no await in between waits.
+        let mut wrong = writers::judge(self).await;
         let told = self.history.told(&self.stream.table);
         let logs = self.broker.logs();
         let Some((events, dead_letters)) = self.tables().await else {
-            return Vec::new();
+            return wrong;
         };
         let evidence = Evidence {
             events: &events,
@@ -248,7 +269,7 @@ impl World {
             topic_id: &self.broker.identity().topic_id,
             told: &told,
         };
-        let mut wrong = oracle::judge(&evidence, &self.cache).await;
+        wrong.extend(oracle::judge(&evidence, &self.cache).await);
         wrong.extend(self.gone(&events, &dead_letters).await);
         if self.shape.jobs {
             wrong.extend(curated::judge(self, &events).await);

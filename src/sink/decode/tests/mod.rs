@@ -1,5 +1,6 @@
 //! The decoder by example, and what its other tests build on.
 
+mod odd;
 mod properties;
 mod tables;
 

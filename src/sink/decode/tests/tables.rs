@@ -3,7 +3,7 @@
 use arrow::array::AsArray;
 use arrow::datatypes::{Int32Type, Schema as ArrowSchema};
 use iceberg::arrow::schema_to_arrow_schema;
-use iceberg::spec::{PrimitiveType as P, StructType, Type};
+use iceberg::spec::{ListType, PrimitiveType as P, StructType, Type};
 use serde_json::json;
 
 use super::{decode, decoder, decoder_on, every_type, field, reasons, rows, schema, stream};
@@ -56,6 +56,34 @@ fn a_living_table_may_have_more_than_the_contract() {
     assert_eq!(found[0]["st"], json!({"now": 2}));
     assert_eq!(found[0]["_extra"], r#"{"gone":5,"st":{"gone":{"deep":1}}}"#);
     assert_eq!(found[1]["st"], json!({"now": 3}));
+}
+
+/// The old name is as it was before any rename, of what holds it too.
+#[test]
+fn a_field_renamed_inside_a_renamed_one_is_read_by_either_name() {
+    let inner = vec![field(10, "z", P::Int, false)];
+    let list = ListType {
+        element_field: field(11, "element", Type::Struct(StructType::new(inner)), false),
+    };
+    let outer = StructType::new(vec![field(12, "y", Type::List(list), false)]);
+    let mut contract = stream(schema(vec![field(1, "a", Type::Struct(outer), false)]));
+    contract.renames.insert("aa".into(), "a".into());
+    let (old, new) = ("aa.y.element.zz", "a.y.element.z");
+    contract.renames.insert(old.into(), new.into());
+    let mut decoder = decoder_on(&contract, &contract.schema).unwrap();
+    let decoded = decode(
+        &mut decoder,
+        [
+            r#"{"aa":{"y":[{"zz":1}]}}"#,
+            r#"{"a":{"y":[{"z":1}]}}"#,
+            r#"{"a":{"y":[{"zz":1}]}}"#,
+        ],
+    );
+    assert_eq!(reasons(&decoded), Vec::<String>::new());
+    for row in rows(&decoded.events) {
+        assert_eq!(row["a"], json!({"y": [{"z": 1}]}));
+        assert_eq!(row.get("_extra"), None);
+    }
 }
 
 #[test]

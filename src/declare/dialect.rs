@@ -1,12 +1,16 @@
 //! The SQL dialect: PostgreSQL's, and time travel behind a table's name.
 //! Must stay PostgreSQL for everything else: it answers with that dialect's type id, so that the
 //! parser's own checks for PostgreSQL hold.
+//! And the bound on how long a text is parsed: sqlparser goes back and tries again, inside what it
+//! tries again, so that thirty words such as `CAST(CAST(…` without an end would take it years.
 
 use std::any::TypeId;
+use std::cell::Cell;
 
-use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
-use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use sqlparser::ast::Expr;
+use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
 
 /// PostgreSQL's dialect with `FOR SYSTEM_TIME AS OF`, `VERSION AS OF`, `TIMESTAMP AS OF` and
 /// `AT(TAG => …)` behind a table's name.
@@ -14,6 +18,27 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 pub struct FrazilDialect;
 
 const POSTGRES: PostgreSqlDialect = PostgreSqlDialect {};
+
+/// Expressions begun for each token, and beside; a text that parses begins two or three.
+const STEPS_PER_TOKEN: usize = 50;
+const STEPS_BESIDE: usize = 10_000;
+
+thread_local! {
+    /// Expressions that may still be begun by this thread.
+    static STEPS: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// Parses with [`FrazilDialect`] for as long as so many tokens are worth; the parser says that its
+/// recursion limit is exceeded then.
+pub(crate) fn bounded<T>(tokens: usize, parse: impl FnOnce() -> T) -> T {
+    let steps = tokens
+        .saturating_mul(STEPS_PER_TOKEN)
+        .saturating_add(STEPS_BESIDE);
+    let before = STEPS.replace(steps);
+    let parsed = parse();
+    STEPS.set(before);
+    parsed
+}
 
 /// Forwards questions of yes or no to PostgreSQL's dialect.
 macro_rules! forward {
@@ -29,6 +54,17 @@ impl Dialect for FrazilDialect {
 
     fn supports_table_versioning(&self) -> bool {
         true
+    }
+
+    /// Counts; the one error that the parser doesn't try to do without is this.
+    fn parse_prefix(&self, _: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        match STEPS.get().checked_sub(1) {
+            Some(left) => {
+                STEPS.set(left);
+                None
+            }
+            None => Some(Err(ParserError::RecursionLimitExceeded)),
+        }
     }
 
     fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
