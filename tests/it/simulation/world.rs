@@ -319,6 +319,7 @@ impl World {
             table: name.clone(),
             expected: Some(current),
             new: Some(new),
+            edit: None,
         }];
         let swapped = catalog.swap(&swaps, &[]).await.expect("no faults here");
         assert_eq!(swapped, SwapOutcome::Swapped);
@@ -334,6 +335,7 @@ impl World {
             table: name.clone(),
             expected: pointer.map(|pointer| pointer.metadata_location),
             new: None,
+            edit: None,
         };
         let swapped = catalog.swap(&[swap], &[]).await.expect("no faults here");
         assert_eq!(swapped, SwapOutcome::Swapped);
