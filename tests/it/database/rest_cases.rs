@@ -270,10 +270,23 @@ async fn a_wrong_credential_is_said_at_once() {
     assert!(!error.to_string().contains("s3cret"), "{error}");
 }
 
-/// Through SQL, from a configuration.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// Through SQL, from a configuration. Planning without optimisation takes a deep stack.
+#[test]
 #[ignore = "needs S3's Iceberg REST catalog: run ./test"]
-async fn sql_writes_and_reads_over_a_rest_catalog() {
+fn sql_writes_and_reads_over_a_rest_catalog() {
+    const STACK: usize = 32 << 20;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_stack_size(STACK)
+        .enable_all()
+        .build()
+        .unwrap();
+    let run = move || runtime.block_on(write_and_read());
+    let deep = std::thread::Builder::new().stack_size(STACK).spawn(run);
+    deep.unwrap().join().unwrap();
+}
+
+async fn write_and_read() {
     let rest = parts::rest_catalog();
     let folder = tempfile::tempdir().unwrap();
     let s3 = parts::s3();

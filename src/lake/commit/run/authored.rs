@@ -63,7 +63,7 @@ impl Run<'_> {
     /// in nobody's way but that of its name.
     pub(super) async fn unmake(&self) {
         for work in &self.work {
-            if !self.authored || !work.change.must_create {
+            if !self.authored || work.change.create.is_none() || work.only_makes() {
                 continue;
             }
             let Ok(Some(table)) = self.lake.find(&work.change.table).await else {

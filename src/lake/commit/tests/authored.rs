@@ -330,6 +330,14 @@ async fn an_open_outcome_is_said_to_be_open() {
 #[tokio::test]
 async fn a_table_that_was_made_for_nothing_goes_again() {
     let (lake, server) = world();
+    let hopeless = TableChange {
+        create: Some(new_table()),
+        expected_snapshot: Some(Some(1)),
+        ..append("a.t", &["/wh/x"])
+    };
+    let stale = lake.commit(&commit(&lake, vec![hopeless])).await;
+    assert!(matches!(stale, Err(CommitError::Stale { .. })), "{stale:?}");
+    assert_eq!(lake.catalog.list().await.unwrap(), []);
     // Made, then refused until patience ends.
     moods(&server, &[Mood::Lost]);
     moods(&server, &[Mood::Refused; 120]);
