@@ -64,10 +64,7 @@ fn lake(section: &Section, folder: &Path) -> LakeConfig {
         .required_string("warehouse")
         .and_then(|text| warehouse(section, folder, &text))
         .unwrap_or_default();
-    let catalog = match section.string("catalog") {
-        Some(text) => catalog(section, folder, &text),
-        None => default_catalog(section, &warehouse),
-    };
+    let catalog = catalog(section, folder, &warehouse);
     let s3 = section.section("s3");
     let config = LakeConfig {
         warehouse,
@@ -119,37 +116,112 @@ fn local_url(folder: &Path, path: &str) -> Option<String> {
     Some(format!("file://{}", resolve(folder, path).to_str()?))
 }
 
-fn catalog(section: &Section, folder: &Path, text: &str) -> CatalogConfig {
+fn catalog(section: &Section, folder: &Path, warehouse: &str) -> CatalogConfig {
+    let text = section.string("catalog");
+    let control = section.string("control");
+    let rest = section.section("rest");
+    if let Some(url) = text.as_deref().and_then(|text| text.strip_prefix("rest+")) {
+        return CatalogConfig::Rest(Box::new(rest_catalog(section, &rest, folder, url, control)));
+    }
+    if control.is_some() {
+        let message = "lake.control is for a catalog of rest+http://…: any other one is the control store's database too";
+        section.problem_with("control", message);
+    }
+    if section.has("rest") {
+        section.problem_with("rest", "[lake.rest] is for a catalog of rest+http://…");
+    }
+    CatalogConfig::Database(match text {
+        Some(text) => database(section, "catalog", folder, &text),
+        None => default_catalog(section, warehouse),
+    })
+}
+
+fn rest_catalog(
+    section: &Section,
+    rest: &Section,
+    folder: &Path,
+    url: &str,
+    control: Option<String>,
+) -> RestConfig {
+    let parsed = url::Url::parse(url).ok();
+    let parsed = parsed.filter(|url| matches!(url.scheme(), "http" | "https"));
+    match &parsed {
+        None => section.problem_with(
+            "catalog",
+            "catalog: a REST catalog is rest+http://host:port/path or rest+https://…",
+        ),
+        Some(url) if !url.username().is_empty() || url.password().is_some() => section
+            .problem_with(
+                "catalog",
+                "catalog: the URL must hold no user and no password: [lake.rest] has token and credential",
+            ),
+        Some(url) if url.query().is_some() || url.fragment().is_some() => section.problem_with(
+            "catalog",
+            "catalog: nothing goes behind the URL's path: [lake.rest] has warehouse and prefix",
+        ),
+        Some(_) => {}
+    }
+    let control = match control {
+        Some(text) => database(section, "control", folder, &text),
+        None => {
+            let message = "lake.control is missing: beside a REST catalog the control store needs a database of its own, postgres://user@host/database or sqlite:<file>";
+            section.problem_with("catalog", message);
+            DatabaseConfig::Sqlite(PathBuf::new())
+        }
+    };
+    let config = RestConfig {
+        url: url.to_owned(),
+        warehouse: rest.string("warehouse"),
+        prefix: rest.string("prefix"),
+        token: rest.string("token").map(Secret::new),
+        credential: rest.string("credential").map(Secret::new),
+        scope: rest.string("scope"),
+        oauth_server: rest.string("oauth_server"),
+        control,
+    };
+    if config.token.is_some() && config.credential.is_some() {
+        rest.problem_with("token", "token and credential: give one of them");
+    }
+    rest.finish();
+    config
+}
+
+fn database(section: &Section, key: &'static str, folder: &Path, text: &str) -> DatabaseConfig {
     let scheme = text.split(':').next().unwrap_or_default();
     if matches!(scheme, "postgres" | "postgresql") && text.contains("://") {
-        return CatalogConfig::Postgres(Secret::new(text));
+        return DatabaseConfig::Postgres(Secret::new(text));
     }
     if let Some(path) = text.strip_prefix("sqlite:") {
         // sqlite:///abs, sqlite://rel, sqlite:rel and sqlite:/abs are all in use somewhere.
         let path = path.strip_prefix("//").unwrap_or(path);
         if !path.is_empty() && !path.contains(['?', '#']) && path != ":memory:" {
-            return CatalogConfig::Sqlite(resolve(folder, path));
+            return DatabaseConfig::Sqlite(resolve(folder, path));
         }
     }
+    let rest = if key == "catalog" {
+        ", or rest+http://host:port of a REST catalog"
+    } else {
+        ""
+    };
     section.problem_with(
-        "catalog",
+        key,
         format!(
-            "catalog: {:?} is not known, write sqlite:<file> or postgres://user@host/database",
+            "{key}: {:?} is not known, write sqlite:<file> or postgres://user@host/database{rest}",
             redact_url(text)
         ),
     );
-    CatalogConfig::Sqlite(PathBuf::new())
+    DatabaseConfig::Sqlite(PathBuf::new())
 }
 
-fn default_catalog(section: &Section, warehouse: &str) -> CatalogConfig {
+fn default_catalog(section: &Section, warehouse: &str) -> DatabaseConfig {
     match warehouse.strip_prefix("file://") {
-        Some(path) => CatalogConfig::Sqlite(Path::new(path).join("catalog.db")),
+        Some(path) => DatabaseConfig::Sqlite(Path::new(path).join("catalog.db")),
         None => {
             if !warehouse.is_empty() {
                 let message = "lake.catalog is missing: a warehouse that is not a local folder needs postgres://… or sqlite:<file>";
                 section.problem(&section.origin(), message);
             }
-            CatalogConfig::Sqlite(PathBuf::new())
+            DatabaseConfig::Sqlite(PathBuf::new())
         }
     }
 }

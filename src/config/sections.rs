@@ -45,13 +45,49 @@ impl LakeConfig {
     }
 }
 
-/// `lake.catalog`: the database of catalog and control store.
+/// `lake.catalog`: who keeps the names of tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogConfig {
+    /// A database, which holds the control store too.
+    Database(DatabaseConfig),
+    /// A server that speaks Iceberg's REST protocol.
+    Rest(Box<RestConfig>),
+}
+
+impl CatalogConfig {
+    /// The control store's database.
+    pub fn control(&self) -> &DatabaseConfig {
+        match self {
+            Self::Database(database) => database,
+            Self::Rest(rest) => &rest.control,
+        }
+    }
+}
+
+/// A database of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseConfig {
     /// `sqlite:///abs/file` or `sqlite:file`: one machine.
     Sqlite(PathBuf),
     /// `postgres://user:password@host:5432/database`: several processes. Holds a password.
     Postgres(Secret),
+}
+
+/// `[lake.rest]`, of a catalog `rest+http://…`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestConfig {
+    /// Of `lake.catalog`, without `rest+`.
+    pub url: String,
+    /// What the server calls the catalog.
+    pub warehouse: Option<String>,
+    pub prefix: Option<String>,
+    pub token: Option<Secret>,
+    /// `id:secret` of OAuth2's client credentials.
+    pub credential: Option<Secret>,
+    pub scope: Option<String>,
+    pub oauth_server: Option<String>,
+    /// `lake.control`.
+    pub control: DatabaseConfig,
 }
 
 /// `[lake.s3]`; all optional: what is missing is taken from the usual AWS places.

@@ -20,7 +20,7 @@ fn opens_what_the_first_release_wrote() {
     let config = parse(include_str!("../../tests/golden/config-v1.toml")).expect("version 1");
     assert_eq!(config.lake.warehouse, "s3://lake/prefix");
     assert_eq!(config.lake.name, "frazil");
-    let CatalogConfig::Postgres(url) = &config.lake.catalog else {
+    let DatabaseConfig::Postgres(url) = config.lake.catalog.control() else {
         panic!("a Postgres catalog");
     };
     assert_eq!(url.expose(), "postgres://frazil:hunter2@db:5432/lake");
@@ -60,7 +60,7 @@ fn little_is_needed() {
     assert_eq!(config.lake.warehouse, "file:///etc/data/lake");
     assert_eq!(
         config.lake.catalog,
-        CatalogConfig::Sqlite("/etc/data/lake/catalog.db".into())
+        CatalogConfig::Database(DatabaseConfig::Sqlite("/etc/data/lake/catalog.db".into()))
     );
     assert_eq!(
         config.source,
@@ -146,7 +146,7 @@ fn the_environment_lies_over_the_file() {
     assert_eq!(config.lake.warehouse, "s3://b/x");
     assert_eq!(
         config.lake.catalog,
-        CatalogConfig::Sqlite("/etc/c.db".into())
+        CatalogConfig::Database(DatabaseConfig::Sqlite("/etc/c.db".into()))
     );
     assert!(config.lake.s3.path_style);
     assert_eq!(config.wire.max_connections, 7);
@@ -216,4 +216,51 @@ fn the_documented_defaults_are_the_defaults() {
         .map(|line| format!("{}\n", line.replace("SCRAM-SHA-256$…", VERIFIER)))
         .collect();
     parse(&all).expect("with all that is optional too");
+}
+
+#[test]
+fn the_documented_rest_catalog_is_sound() {
+    let page = include_str!("../../docs/configuration.md");
+    let (_, page) = page.split_once("## A REST catalog").expect("its part");
+    let (_, rest) = page.split_once("```toml\n").expect("a sample");
+    let (sample, _) = rest.split_once("```").expect("its end");
+    let config = parse(sample).expect("the sample is sound");
+    let CatalogConfig::Rest(rest) = &config.lake.catalog else {
+        panic!("a REST catalog");
+    };
+    assert_eq!(rest.url, "https://catalog.example:8181/base");
+    assert_eq!(rest.warehouse.as_deref(), Some("lake"));
+    let credential = rest.credential.as_ref().expect("one");
+    assert_eq!(credential.expose(), "id:secret");
+    assert!(matches!(rest.control, DatabaseConfig::Postgres(_)));
+    assert!(!format!("{config:?}").contains("id:secret"));
+}
+
+#[test]
+fn a_rest_catalog_needs_a_control_store_and_hides_its_secrets() {
+    let with = |lines: &str| {
+        let head = "version = 1\n[lake]\nwarehouse = \"s3://b\"\n";
+        problems(&format!("{head}{lines}\n")).join("\n")
+    };
+    let found = with("catalog = \"rest+http://h:1\"");
+    assert!(found.contains("lake.control is missing"), "{found}");
+    let found = with("catalog = \"rest+http://h:1\"\ncontrol = \"rest+http://h:1\"");
+    assert!(found.contains("control: "), "{found}");
+    let own = "control = \"sqlite:c.db\"";
+    for url in [
+        "rest+http://me:s3cret@h/",
+        "rest+http://h/?token=s3cret",
+        "rest+ftp://me:s3cret@h",
+    ] {
+        let found = with(&format!("catalog = \"{url}\"\n{own}"));
+        assert!(found.contains("catalog: "), "{found}");
+        assert!(!found.contains("s3cret"), "{found}");
+    }
+    let found = with(&format!("catalog = \"sqlite:x.db\"\n{own}"));
+    assert!(found.contains("lake.control is for"), "{found}");
+    let found = with("catalog = \"sqlite:x.db\"\nrest.token = \"s3cret\"");
+    assert!(found.contains("[lake.rest] is for"), "{found}");
+    let both = "rest.token = \"a\"\nrest.credential = \"b\"";
+    let found = with(&format!("catalog = \"rest+http://h:1\"\n{own}\n{both}"));
+    assert!(found.contains("give one of them"), "{found}");
 }

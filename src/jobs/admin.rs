@@ -235,6 +235,7 @@ impl Jobs {
             table: name.clone(),
             expected: Some(pointer.metadata_location),
             new: None,
+            edit: None,
         };
         let guards = [Guard::Lease(held.lease().clone())];
         match lake.catalog.swap(&[swap], &guards).await? {

@@ -101,6 +101,21 @@ impl ManifestCache {
         }
     }
 
+    /// The metadata that a catalog's server handed out. Not kept: its place may be written anew.
+    pub(super) async fn served(
+        &self,
+        store: &Store,
+        location: &str,
+        json: &Bytes,
+    ) -> Result<Known> {
+        let (metadata, refs) = parse_metadata(store, location, json).await?;
+        Ok(Known {
+            metadata: Arc::new(metadata),
+            refs: Arc::new(refs),
+            texts: Arc::default(),
+        })
+    }
+
     /// Remembers what this process committed itself, in the place of what it was made from: one
     /// table's metadata of each commit would soon push everything else out.
     pub(super) async fn put_commit(&self, table: &Table, bytes: u64, replaced: Option<&str>) {

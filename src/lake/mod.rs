@@ -49,16 +49,16 @@ impl Lake {
         let Some(pointer) = self.catalog.load(name).await? else {
             return Ok(None);
         };
-        let location = pointer.metadata_location;
-        let error = match Table::read(&self.store, name, &location).await {
+        let error = match Table::at(&self.store, name, &pointer).await {
             Err(error) if error.kind() == ErrorKind::NotFound => error,
             read => return read.map(Some),
         };
+        let location = pointer.metadata_location;
         // It was the current one a moment ago: many commits, or a drop, may have come between.
         match self.catalog.load(name).await? {
             None => Ok(None),
             Some(now) if now.metadata_location != location => {
-                let read = Table::read(&self.store, name, &now.metadata_location);
+                let read = Table::at(&self.store, name, &now);
                 read.await.map(Some)
             }
             Some(_) => Err(Error::corrupt(format!(

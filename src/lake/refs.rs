@@ -50,7 +50,7 @@ pub fn after(base: &Refs, updates: &[TableUpdate], metadata: &TableMetadata) -> 
 }
 
 /// A branch that asks for no retention of its own.
-pub(super) fn branch(snapshot_id: i64) -> SnapshotReference {
+pub(in crate::lake) fn branch(snapshot_id: i64) -> SnapshotReference {
     let retention = iceberg::spec::SnapshotRetention::branch(None, None, None);
     SnapshotReference::new(snapshot_id, retention)
 }

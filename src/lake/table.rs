@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use iceberg::spec::{Manifest, ManifestFile, Snapshot, TableMetadataRef};
 
+use super::catalog::Pointer;
 use super::commit::SnapshotTexts;
+use super::manifests::Known;
 use super::refs::Refs;
 use super::store::Store;
 use super::{Error, Result};
@@ -43,14 +45,28 @@ impl Table {
     /// Reads the metadata file, or takes it from the cache. `Corrupt` when it can't be parsed.
     pub async fn read(store: &Store, name: &TableName, metadata_location: &str) -> Result<Self> {
         let known = store.manifests().metadata(store, metadata_location).await?;
-        Ok(Self {
+        Ok(Self::known(store, name, metadata_location, known))
+    }
+
+    /// The table where the catalog points to; as [`Self::read`].
+    pub async fn at(store: &Store, name: &TableName, pointer: &Pointer) -> Result<Self> {
+        let location = &pointer.metadata_location;
+        let Some(json) = &pointer.metadata else {
+            return Self::read(store, name, location).await;
+        };
+        let known = store.manifests().served(store, location, json).await?;
+        Ok(Self::known(store, name, location, known))
+    }
+
+    fn known(store: &Store, name: &TableName, metadata_location: &str, known: Known) -> Self {
+        Self {
             name: name.clone(),
             metadata: known.metadata,
             refs: known.refs,
             metadata_location: metadata_location.to_owned(),
             texts: known.texts,
             store: store.clone(),
-        })
+        }
     }
 
     /// With the JSON of its snapshots at hand.

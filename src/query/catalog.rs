@@ -320,9 +320,7 @@ async fn load_table(
     }
     let table = match (tables.held(name), tables.pointers.get(name)) {
         (Some(held), _) => held,
-        (None, Some(Some(pointer))) => {
-            read(engine.lake(), name, &pointer.metadata_location).await?
-        }
+        (None, Some(Some(pointer))) => read(engine.lake(), name, pointer).await?,
         (None, Some(None)) => None,
         (None, None) => engine.lake().find(name).await?,
     };
@@ -336,8 +334,12 @@ async fn load_table(
 }
 
 /// The table as the pointer had it.
-async fn read(lake: &Lake, name: &TableName, location: &str) -> Result<Option<Table>, QueryError> {
-    match Table::read(&lake.store, name, location).await {
+async fn read(
+    lake: &Lake,
+    name: &TableName,
+    pointer: &Pointer,
+) -> Result<Option<Table>, QueryError> {
+    match Table::at(&lake.store, name, pointer).await {
         Ok(table) => Ok(Some(table)),
         // Many commits, or a drop, came between: the table as it is now, which has what it had.
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(lake.find(name).await?),

@@ -185,7 +185,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::CatalogConfig;
+    use crate::config::{CatalogConfig, DatabaseConfig};
 
     #[test]
     fn finds_the_configuration_in_all_its_places() {
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(config.lake.warehouse_folder(), Some(folder.path().into()));
         assert_eq!(
             config.lake.catalog,
-            CatalogConfig::Sqlite(folder.path().join("catalog.db"))
+            CatalogConfig::Database(DatabaseConfig::Sqlite(folder.path().join("catalog.db")))
         );
 
         let text = "version = 1\n[lake]\nwarehouse = \"tables\"\n";

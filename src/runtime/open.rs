@@ -3,12 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{CatalogConfig, Config, Problems, S3Config, Secret};
+use crate::config::{
+    CatalogConfig, Config, DatabaseConfig, Problems, RestConfig, S3Config, Secret,
+};
+use crate::lake::catalog::Catalog;
+use crate::lake::catalog::rest::{RestCatalog, RestOptions};
+use crate::lake::control::Control;
 use crate::lake::database::{self, SqlOptions};
 use crate::lake::store::{S3Options, Store, StoreOptions};
 use crate::lake::{self, Lake};
 use crate::query::{Engine, EngineOptions, QueryError};
-use crate::seams::{OsEntropy, SystemClock};
+use crate::seams::{Clock, OsEntropy, SystemClock};
 
 /// Why a process can't be put together.
 #[derive(Debug, thiserror::Error)]
@@ -32,32 +37,8 @@ pub async fn open_lake(config: &Config) -> Result<Lake, OpenError> {
     if let Some(folder) = config.lake.warehouse_folder() {
         make_folder(&folder)?;
     }
-    let (url, shown) = match &config.lake.catalog {
-        CatalogConfig::Sqlite(file) => {
-            if let Some(folder) = file.parent() {
-                make_folder(folder)?;
-            }
-            let url = format!("sqlite://{}", file.display());
-            (url.clone(), url)
-        }
-        CatalogConfig::Postgres(url) => {
-            let shown = crate::config::redact_url(url.expose());
-            (url.expose().to_owned(), shown)
-        }
-    };
-    let clock = Arc::new(SystemClock::default());
-    let failed = |error| OpenError::Lake {
-        what: format!("the catalog {shown} can't be opened"),
-        error,
-    };
-    let options = SqlOptions {
-        catalog_name: config.lake.name.clone(),
-        ..SqlOptions::default()
-    };
-    let url = url.parse().map_err(failed)?;
-    let (catalog, control) = database::open_with(&url, Arc::clone(&clock) as _, options)
-        .await
-        .map_err(failed)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let (catalog, control) = open_catalog(config, &clock).await?;
     let store = Store::open(StoreOptions {
         s3: s3_options(&config.lake.s3),
         ..StoreOptions::default()
@@ -72,13 +53,69 @@ pub async fn open_lake(config: &Config) -> Result<Lake, OpenError> {
     })
 }
 
+/// The control store's database is the catalog's own, but for a REST catalog.
+async fn open_catalog(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<dyn Catalog>, Arc<dyn Control>), OpenError> {
+    let (url, shown) = match config.lake.catalog.control() {
+        DatabaseConfig::Sqlite(file) => {
+            if let Some(folder) = file.parent() {
+                make_folder(folder)?;
+            }
+            let url = format!("sqlite://{}", file.display());
+            (url.clone(), url)
+        }
+        DatabaseConfig::Postgres(url) => {
+            let shown = crate::config::redact_url(url.expose());
+            (url.expose().to_owned(), shown)
+        }
+    };
+    let what = match &config.lake.catalog {
+        CatalogConfig::Database(_) => "catalog",
+        CatalogConfig::Rest(_) => "control store",
+    };
+    let failed = |error| OpenError::Lake {
+        what: format!("the {what} {shown} can't be opened"),
+        error,
+    };
+    let options = SqlOptions {
+        catalog_name: config.lake.name.clone(),
+        ..SqlOptions::default()
+    };
+    let url = url.parse().map_err(failed)?;
+    let opened = database::open_with(&url, Arc::clone(clock), options).await;
+    let (own, control) = opened.map_err(failed)?;
+    let CatalogConfig::Rest(rest) = &config.lake.catalog else {
+        return Ok((own, control));
+    };
+    let catalog = RestCatalog::open(&rest_options(rest), own, Arc::clone(clock)).await;
+    let catalog = catalog.map_err(|error| OpenError::Lake {
+        what: format!("the REST catalog {} can't be opened", rest.url),
+        error,
+    })?;
+    Ok((Arc::new(catalog), control))
+}
+
+fn rest_options(config: &RestConfig) -> RestOptions {
+    RestOptions {
+        url: config.url.clone(),
+        warehouse: config.warehouse.clone(),
+        prefix: config.prefix.clone(),
+        token: config.token.clone(),
+        credential: config.credential.clone(),
+        scope: config.scope.clone(),
+        oauth_server: config.oauth_server.clone(),
+    }
+}
+
 /// Opens what is there, and makes nothing: `Missing` when there is no lakehouse yet.
 pub(super) async fn open_existing(config: &Config) -> Result<Lake, OpenError> {
-    if let CatalogConfig::Sqlite(file) = &config.lake.catalog
+    if let DatabaseConfig::Sqlite(file) = config.lake.catalog.control()
         && !file.exists()
     {
         return Err(OpenError::Missing(format!(
-            "there is no lakehouse yet: its catalog {} does not exist; \
+            "there is no lakehouse yet: its database {} does not exist; \
              frazil serve or frazil demo makes one",
             file.display()
         )));

@@ -30,6 +30,12 @@ const ROUNDS: u32 = 20;
 ///
 /// `Invalid` when the contract can't be had on the living table, with the reason.
 pub(crate) async fn open(lake: &Lake, stream: &Stream) -> Result<Tables> {
+    if !lake.catalog.moves_together() {
+        return Err(Error::invalid(format!(
+            "stream {} can't be committed to this catalog: rows and dead letters of a batch go to two tables in one commit (I1), and the REST catalog's server offers none over several (POST /v1/{{prefix}}/transactions/commit)",
+            stream.name
+        )));
+    }
     let mut last = None;
     for round in 0..ROUNDS {
         // The dead letters first: they name an event table that is there before they do.
@@ -78,9 +84,7 @@ pub(crate) async fn open(lake: &Lake, stream: &Stream) -> Result<Tables> {
 pub(crate) async fn load(lake: &Lake, name: &TableName) -> Result<Option<Table>> {
     match lake.catalog.load(name).await? {
         None => Ok(None),
-        Some(pointer) => Table::read(&lake.store, name, &pointer.metadata_location)
-            .await
-            .map(Some),
+        Some(pointer) => Table::at(&lake.store, name, &pointer).await.map(Some),
     }
 }
 
@@ -302,5 +306,65 @@ fn word(schema: &Schema, source_id: i32, transform: Transform) -> String {
     match transform {
         Transform::Identity => name.to_owned(),
         transform => format!("{transform}({name})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::declare::parse_stream;
+    use crate::lake::catalog::{Catalog, Guard, Pointer, Swap, SwapOutcome};
+    use crate::lake::database::MemoryDatabase;
+    use crate::lake::store::Store;
+    use crate::seams::{ManualClock, SeededEntropy};
+
+    /// One that moves a table at a time.
+    #[derive(Debug)]
+    struct Alone;
+
+    #[async_trait]
+    impl Catalog for Alone {
+        async fn load_all(&self, _tables: &[TableName]) -> Result<Vec<Option<Pointer>>> {
+            unreachable!("it is refused before it is asked")
+        }
+        async fn list(&self) -> Result<Vec<TableName>> {
+            unreachable!()
+        }
+        async fn namespaces(&self) -> Result<Vec<String>> {
+            unreachable!()
+        }
+        async fn create_namespace(&self, _namespace: &str) -> Result<()> {
+            unreachable!()
+        }
+        async fn swap(&self, _swaps: &[Swap], _guards: &[Guard]) -> Result<SwapOutcome> {
+            unreachable!()
+        }
+        fn moves_together(&self) -> bool {
+            false
+        }
+    }
+
+    #[tokio::test]
+    async fn a_catalog_without_transactions_over_tables_is_refused_for_streams() {
+        let clock = Arc::new(ManualClock::at(0));
+        let lake = Lake {
+            catalog: Arc::new(Alone),
+            control: MemoryDatabase::new(clock.clone()).control(),
+            store: Store::memory(),
+            clock,
+            entropy: Arc::new(SeededEntropy::new(1)),
+            warehouse: "/wh".to_owned(),
+        };
+        let text = "topic = \"t\"\ntable = \"shop.events\"\nformat = \"json\"\n\
+                    [[columns]]\nname = \"n\"\ntype = \"long\"\n";
+        let file = std::path::Path::new("catalog/shop.toml");
+        let stream = parse_stream(file, text.to_owned()).unwrap();
+        let error = open(&lake, &stream).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains("transactions/commit"), "{error}");
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct Deleter<'a> {
     report: &'a mut TableReport,
     /// Snapshots that a dry run would have removed.
     without: Vec<i64>,
-    /// What the table reached when it stood at this metadata file.
-    known: Option<(String, Reach)>,
+    /// What the table reached when it stood so.
+    known: Option<(Table, Reach)>,
     /// What a dry run has counted already.
     counted: HashSet<u64>,
 }
@@ -149,11 +149,14 @@ impl<'a> Deleter<'a> {
 
     /// What the table reaches; worked out again only when it has moved.
     async fn reach(&mut self, table: &Table) -> Result<&Reach, Error> {
-        let location = table.metadata_location();
-        let stands = matches!(&self.known, Some((at, _)) if at == location);
+        // Both: where a catalog's server writes metadata files, it may write one anew.
+        let same = |at: &Table| {
+            at.metadata_location() == table.metadata_location() && at.metadata() == table.metadata()
+        };
+        let stands = matches!(&self.known, Some((at, _)) if same(at));
         if !stands {
             let reach = reach::reachable(table, &self.without).await?;
-            self.known = Some((location.to_owned(), reach));
+            self.known = Some((table.clone(), reach));
         }
         let (_, reach) = self.known.as_ref().expect("it was just set");
         Ok(reach)

@@ -54,6 +54,38 @@ pub fn s3() -> S3 {
     }
 }
 
+/// An Iceberg REST catalog of the test's own, in the S3 server that all tests share: a bucket that
+/// is one catalog, `warehouse` to its server.
+pub struct Rest {
+    pub url: String,
+    /// `s3://bucket`, which is where its tables must lie, too.
+    pub warehouse: String,
+    /// `id:secret`.
+    pub credential: String,
+}
+
+pub fn rest_catalog() -> Rest {
+    let bucket = format!("t{}", uuid::Uuid::new_v4().simple());
+    let made = Command::new(tests_file("parts/s3"))
+        .arg("table-bucket")
+        .arg(from_test_command("FRAZIL_TEST_PARTS_INSTALLED"))
+        .arg(from_test_command("FRAZIL_TEST_S3_FOLDER"))
+        .arg(&bucket)
+        .output()
+        .expect("tests/parts/s3 runs");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let s3 = s3();
+    Rest {
+        url: from_test_command("FRAZIL_TEST_REST"),
+        warehouse: format!("s3://{bucket}"),
+        credential: format!("{}:{}", s3.access_key, s3.secret_key),
+    }
+}
+
 /// A Python with pyiceberg.
 pub fn python() -> Command {
     Command::new(from_test_command("FRAZIL_TEST_PYTHON"))

@@ -83,6 +83,7 @@ async fn a_source_made_again_is_another() {
         table: name("s.e"),
         expected: Some(pointer.metadata_location),
         new: None,
+        edit: None,
     };
     world.lake.catalog.swap(&[swap], &[]).await.unwrap();
     world.add("s.e", &[(9, "z")]).await;

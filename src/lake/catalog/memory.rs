@@ -25,11 +25,7 @@ impl MemoryCatalog {
 impl Catalog for MemoryCatalog {
     async fn load_all(&self, tables: &[TableName]) -> Result<Vec<Option<Pointer>>> {
         let state = self.database.state();
-        let pointer = |table| {
-            state.tables.get(table).map(|location: &String| Pointer {
-                metadata_location: location.clone(),
-            })
-        };
+        let pointer = |table| state.tables.get(table).map(Pointer::at);
         Ok(tables.iter().map(pointer).collect())
     }
 

@@ -1,14 +1,20 @@
 //! The catalog: a name's pointer to the metadata file that is current.
-//! Backends differ; what they promise doesn't (one conformance suite runs over all).
+//! Backends differ; what they promise doesn't (one conformance suite runs over all), but for what a
+//! REST catalog can't promise: `rest` says it.
 
+mod edit;
 pub mod memory;
+pub mod rest;
 pub mod sql;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use iceberg::spec::TableMetadata;
 
+pub use self::edit::Edit;
 use super::control::Lease;
 use super::{Error, Result};
 use crate::domain::TableName;
@@ -17,14 +23,29 @@ use crate::domain::TableName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
     pub metadata_location: String,
+    /// The metadata's JSON, of a catalog whose server hands it out: its word counts, whatever
+    /// stands in the file.
+    pub metadata: Option<Bytes>,
+}
+
+impl Pointer {
+    pub fn at(metadata_location: impl Into<String>) -> Self {
+        Self {
+            metadata_location: metadata_location.into(),
+            metadata: None,
+        }
+    }
 }
 
 /// One pointer's move: from `expected` (None: the table must not exist) to `new` (None: drop).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Swap {
     pub table: TableName,
     pub expected: Option<String>,
     pub new: Option<String>,
+    /// What makes the new metadata out of the expected one: for a catalog that writes metadata
+    /// itself, which gives it a place of its own choosing, too.
+    pub edit: Option<Edit>,
 }
 
 /// What must hold in the very transaction that moves the pointers.
@@ -75,6 +96,26 @@ pub trait Catalog: Debug + Send + Sync {
     /// (I5). Every other error means that nothing moved; a database that was away before anything
     /// could have moved is a `Conflict`: load again (which says whether it is still away).
     async fn swap(&self, swaps: &[Swap], guards: &[Guard]) -> Result<SwapOutcome>;
+
+    /// Whether the catalog's server writes metadata files itself, out of each swap's
+    /// [`Swap::edit`], and makes tables by [`Self::make`] only.
+    fn writes_metadata(&self) -> bool {
+        false
+    }
+
+    /// Whether it can move the pointers of several tables in one swap.
+    fn moves_together(&self) -> bool {
+        true
+    }
+
+    /// Makes a table as this metadata says, without snapshots, its uuid with it; what ids its
+    /// schema, spec and sort order get is the server's affair, the fields' are as given. False
+    /// when the name is taken. Only where [`Self::writes_metadata`]; errors as of [`Self::swap`].
+    async fn make(&self, table: &TableName, _metadata: &TableMetadata) -> Result<bool> {
+        Err(Error::invalid(format!(
+            "{table} is made by a swap in this catalog"
+        )))
+    }
 }
 
 /// What no backend can carry out: two moves of one table, or a move from nothing to nothing.

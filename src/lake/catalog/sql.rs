@@ -52,7 +52,7 @@ impl Catalog for SqlCatalog {
                         "the row of {namespace}.{name} has no metadata_location"
                     ))
                 })?;
-                found.insert(key, Pointer { metadata_location });
+                found.insert(key, Pointer::at(metadata_location));
             }
             let pointer = |table: &TableName| {
                 let key = (table.namespace().to_owned(), table.name().to_owned());

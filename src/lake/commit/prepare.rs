@@ -1,12 +1,14 @@
 //! One table's part of one attempt: checked on the fresh base, turned into new metadata, with all
 //! files it needs in memory. Writes nothing.
 
+mod authored;
+
 use std::collections::BTreeMap;
 
 use iceberg::spec::{
     FormatVersion, MAIN_BRANCH, ManifestContentType, ManifestFile, Operation, Snapshot,
-    SnapshotReference, SnapshotRetention, Summary, TableMetadata, TableMetadataBuilder,
-    TableMetadataRef,
+    SnapshotReference, SnapshotRetention, Summary, TableMetadata, TableMetadataBuildResult,
+    TableMetadataBuilder, TableMetadataRef,
 };
 use uuid::Uuid;
 
@@ -25,6 +27,8 @@ pub(super) struct Work<'a> {
     pub snapshot_id: i64,
     /// The table to create, made once so that its uuid and field ids don't change.
     staged: Option<Table>,
+    /// Whether the catalog's server writes metadata, and makes tables before their first rows.
+    authored: bool,
     /// The manifest of the added files, once written: it holds on every base of the same shape.
     added: Option<AddedManifest>,
 }
@@ -59,6 +63,7 @@ impl<'a> Work<'a> {
             // Positive, as other engines expect.
             snapshot_id: (lake.entropy.next_u64() >> 1).max(1) as i64,
             staged: None,
+            authored: lake.catalog.writes_metadata(),
             added: None,
         }
     }
@@ -83,7 +88,7 @@ impl<'a> Work<'a> {
         lake: &Lake,
         base: Option<Table>,
     ) -> Result<Prepared, CommitError> {
-        let base = base.filter(|_| !self.change.must_create);
+        let base = base.filter(|base| !self.change.must_create || self.has_made(base));
         let existing = base.is_some();
         let base = match base {
             Some(base) => base,
@@ -97,7 +102,10 @@ impl<'a> Work<'a> {
         let location = base.metadata_location().to_owned();
         let now_ms = metadata::instant(base.metadata(), lake.clock.now_ms());
         let shifted = metadata::buildable(base.metadata())?;
-        let builder = self.edit(&base, existing, shifted.clone())?;
+        let mut builder = self.edit(&base, existing, shifted.clone())?;
+        if self.authored && !self.makes_snapshot() && self.change.renamed_from.is_none() {
+            builder = self.signed(builder, &base)?;
+        }
 
         let (mut files, mut shared_file, mut list) = (Vec::new(), None, None);
         let mut built = if self.makes_snapshot() {
@@ -118,6 +126,9 @@ impl<'a> Work<'a> {
         } else {
             finish(builder, &base)?
         };
+        if self.authored {
+            return self.edited(base, holder, built, files, shared_file, list);
+        }
         if shifted.is_some() {
             built.metadata = metadata::restored(&built.metadata, base.metadata(), now_ms)?;
         } else if !self.makes_snapshot() {
@@ -144,6 +155,7 @@ impl<'a> Work<'a> {
                 table: name.clone(),
                 expected: holder,
                 new: Some(next.clone()),
+                edit: None,
             },
             table: Table::new(lake.store.clone(), name, metadata, refs.into(), next)
                 .with_texts(texts),
@@ -162,7 +174,8 @@ impl<'a> Work<'a> {
         base: &Table,
         existing: bool,
     ) -> Result<Option<String>, CommitError> {
-        if !self.change.must_create && self.change.renamed_from.is_none() {
+        let made = existing && self.change.must_create;
+        if made || (!self.change.must_create && self.change.renamed_from.is_none()) {
             return Ok(existing.then(|| base.metadata_location().to_owned()));
         }
         let holder = lake.find(&self.change.table).await?;
@@ -182,6 +195,7 @@ impl<'a> Work<'a> {
                 table: self.change.table.clone(),
                 expected: Some(base.metadata_location().to_owned()),
                 new: None,
+                edit: None,
             },
             table: base,
             metadata_bytes: 0,
@@ -192,7 +206,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn staged(&mut self, lake: &Lake) -> Result<Table> {
+    pub fn staged(&mut self, lake: &Lake) -> Result<Table> {
         let name = &self.change.table;
         let Some(new) = &self.change.create else {
             return Err(Error::not_found(format!("there is no table {name}")));
@@ -423,14 +437,22 @@ struct Made {
     shared_file: Option<NewFile>,
 }
 
+/// Whether a snapshot of the table bears this commit's id.
+pub(super) fn names_commit(table: &Table, id: &str) -> bool {
+    let mut all = table.metadata().snapshots();
+    all.any(|snapshot| {
+        let summary = &snapshot.summary().additional_properties;
+        summary
+            .get(COMMIT_ID_SUMMARY)
+            .is_some_and(|named| named == id)
+    })
+}
+
 fn refused(base: &Table, error: iceberg::Error) -> Error {
     Error::invalid(format!("{}: {}", base.name(), error.message())).with_source(error)
 }
 
-fn finish(
-    builder: TableMetadataBuilder,
-    base: &Table,
-) -> Result<iceberg::spec::TableMetadataBuildResult> {
+fn finish(builder: TableMetadataBuilder, base: &Table) -> Result<TableMetadataBuildResult> {
     builder.build().map_err(|error| refused(base, error))
 }
 

@@ -2,6 +2,8 @@
 //! round again where somebody else was first. Must never delete a file that a swap may still make
 //! visible.
 
+mod authored;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +12,9 @@ use futures::{StreamExt, TryStreamExt};
 use iceberg::spec::ManifestFile;
 use uuid::Uuid;
 
-use super::encode::NewFile;
-use super::prepare::{Prepared, Work};
-use super::{COMMIT_ID_SUMMARY, Commit, CommitError, Committed};
+use super::encode::{ManifestListFile, NewFile};
+use super::prepare::{Prepared, Work, names_commit};
+use super::{Commit, CommitError, Committed};
 use crate::lake::catalog::{Swap, SwapOutcome};
 use crate::lake::manifests::ManifestCache;
 use crate::lake::store::Store;
@@ -43,6 +45,7 @@ pub async fn run(lake: &Lake, commit: &Commit) -> Result<Committed, CommitError>
         silences: 0,
         unresolved: None,
         shared: BTreeMap::new(),
+        authored: lake.catalog.writes_metadata(),
     };
     loop {
         match run.attempt().await {
@@ -80,6 +83,8 @@ struct Run<'a> {
     unresolved: Option<Unresolved>,
     /// Files that more than one attempt uses, and whether they are known to be written.
     shared: BTreeMap<String, bool>,
+    /// Whether the catalog's server writes the metadata files.
+    authored: bool,
 }
 
 /// Attempts whose outcome was unknown when they ended.
@@ -110,21 +115,49 @@ async fn remember(cache: &ManifestCache, file: NewFile, listed: &[ManifestFile])
         .await;
 }
 
+async fn remember_all(
+    cache: &ManifestCache,
+    files: impl Iterator<Item = NewFile>,
+    list: ManifestListFile,
+) {
+    for file in files {
+        remember(cache, file, &list.manifests).await;
+    }
+    let bytes = list.file.bytes.len() as u64;
+    cache
+        .put_list(&list.file.location, bytes, list.manifests)
+        .await;
+}
+
 impl Run<'_> {
     /// One round. `None`: go round again.
     async fn attempt(&mut self) -> Result<Option<Committed>, CommitError> {
-        let bases = match self.load().await {
+        let loaded = async {
+            let bases = self.load().await?;
+            self.make_missing(bases).await
+        };
+        let loaded = loaded.await;
+        let bases = match loaded {
             Ok(bases) => bases,
-            Err(error) => return self.silence(error).await,
+            Err(CommitError::Failed(error)) => return self.silence(error).await,
+            Err(error) => return Err(error),
         };
         if self.took_place(&bases) {
             return self.found(bases).map(Some);
         }
         self.settle(&bases);
+        let done = self.done_already(&bases);
+        if self.is_torn(&done) {
+            let error = Error::unavailable("the catalog shows half of the commit");
+            return self.silence(error).await;
+        }
 
         self.attempts += 1;
         let mut prepared = Vec::with_capacity(bases.len());
-        for (work, base) in self.work.iter_mut().zip(bases) {
+        for ((work, base), done) in self.work.iter_mut().zip(bases).zip(done) {
+            if done {
+                continue;
+            }
             match work.prepare(self.lake, base).await {
                 Ok(part) => prepared.push(part),
                 Err(CommitError::Failed(error)) if error.kind() == ErrorKind::Unavailable => {
@@ -160,19 +193,13 @@ impl Run<'_> {
     /// Whether this commit is visible already: a snapshot bears its id or, where it makes none,
     /// one of its own metadata files is or was the current one.
     fn took_place(&self, bases: &Bases) -> bool {
+        if self.authored {
+            return self.all_done(bases);
+        }
         let id = self.commit.id.to_string();
-        let snapshots = self.work.iter().any(Work::makes_snapshot);
-        if snapshots {
-            return bases.iter().flatten().any(|table| {
-                let mut all = table.metadata().snapshots();
-                all.any(|snapshot| {
-                    snapshot
-                        .summary()
-                        .additional_properties
-                        .get(COMMIT_ID_SUMMARY)
-                        == Some(&id)
-                })
-            });
+        if self.work.iter().any(Work::makes_snapshot) {
+            let mut tables = bases.iter().flatten();
+            return tables.any(|table| names_commit(table, &id));
         }
         let Some(unresolved) = &self.unresolved else {
             return false;
@@ -226,6 +253,9 @@ impl Run<'_> {
                 return true;
             }
             let base = index.and_then(|index| bases[index].as_ref());
+            if let Some(edit) = &swap.edit {
+                return !edit.has_lapsed(base.map(|base| base.metadata().as_ref()));
+            }
             swap.expected.as_deref() == base.map(Table::metadata_location)
         };
         unresolved.swaps.retain(|swaps| swaps.iter().all(stands));
@@ -270,9 +300,12 @@ impl Run<'_> {
             )))
         });
         match answer {
+            Ok(SwapOutcome::Swapped) if self.authored => self.look_back(prepared, swaps).await,
             Ok(SwapOutcome::Swapped) => Ok(Some(self.done(prepared).await)),
             Ok(SwapOutcome::Moved(table)) => {
-                self.discard(&prepared).await;
+                if !self.authored || !self.is_there(&swaps).await {
+                    self.discard(&prepared).await;
+                }
                 self.conflicts += 1;
                 if self.conflicts > MAX_CONFLICTS || self.is_late() {
                     return Err(Error::conflict(format!(
@@ -292,27 +325,33 @@ impl Run<'_> {
                     if self.took_place(&bases) {
                         return self.found(bases).map(Some);
                     }
-                    self.unresolved = None;
+                    // A late arrival would meet the same guard, unless that is kept elsewhere.
+                    if !self.authored {
+                        self.unresolved = None;
+                    }
                 }
                 Err(CommitError::Displaced(guard))
             }
             Err(error) if error.kind() == ErrorKind::Unavailable => {
-                let cause = Error::unavailable(error.to_string());
-                match &mut self.unresolved {
-                    Some(unresolved) => unresolved.swaps.push(swaps),
-                    None => {
-                        self.unresolved = Some(Unresolved {
-                            swaps: vec![swaps],
-                            cause,
-                        });
-                    }
-                }
+                self.note_unresolved(swaps, &error);
                 self.silence(error).await
             }
             // Nothing moved. A conflict here is the database being busy, or away before the end.
             Err(error) => {
                 self.discard(&prepared).await;
                 self.silence(error).await
+            }
+        }
+    }
+
+    fn note_unresolved(&mut self, swaps: Vec<Swap>, error: &Error) {
+        match &mut self.unresolved {
+            Some(unresolved) => unresolved.swaps.push(swaps),
+            None => {
+                self.unresolved = Some(Unresolved {
+                    swaps: vec![swaps],
+                    cause: Error::unavailable(error.to_string()),
+                });
             }
         }
     }
@@ -330,13 +369,8 @@ impl Run<'_> {
                 .put_commit(&part.table, part.metadata_bytes, replaced)
                 .await;
             if let Some(list) = part.list {
-                for file in part.files.into_iter().chain(part.shared_file) {
-                    remember(cache, file, &list.manifests).await;
-                }
-                let bytes = list.file.bytes.len() as u64;
-                cache
-                    .put_list(&list.file.location, bytes, list.manifests)
-                    .await;
+                let files = part.files.into_iter().chain(part.shared_file);
+                remember_all(cache, files, list).await;
             }
             self.remove(part.obsolete.iter().map(String::as_str)).await;
             tables.push(part.table);
@@ -394,6 +428,7 @@ impl Run<'_> {
     /// The last word: while an attempt may still win, only that nobody knows.
     async fn give_up(&mut self, error: CommitError) -> CommitError {
         let Some(unresolved) = self.unresolved.take() else {
+            self.unmake().await;
             self.remove(self.shared.keys().map(String::as_str)).await;
             return error;
         };

@@ -13,6 +13,7 @@ use super::report::Reporter;
 use super::retention::Asked;
 use super::{Context, Memory};
 use crate::domain::Position;
+use crate::lake::catalog::Pointer;
 use crate::lake::{self, ErrorKind};
 use crate::sink::gone;
 use crate::sink::halt::Halt;
@@ -87,7 +88,7 @@ pub(super) struct Pipeline<'a> {
     pub(super) paused: bool,
     pub(super) last_landed: Duration,
     /// The event table's metadata file that was last found to be as this sink left it.
-    pub(super) looked_at: Option<String>,
+    pub(super) looked_at: Option<Pointer>,
     pub(super) asked: Asked,
     report_due: Duration,
     publish_due: Duration,

@@ -36,17 +36,17 @@ impl Pipeline<'_> {
         let context = self.context;
         let name = &context.stream.table;
         let pointer = context.lake.catalog.load(name).await?;
-        let Some(location) = pointer.map(|pointer| pointer.metadata_location) else {
+        let Some(pointer) = pointer else {
             return Ok(false);
         };
-        if self.looked_at.as_ref() == Some(&location) {
+        if self.looked_at.as_ref() == Some(&pointer) {
             return Ok(true);
         }
         let Some(events) = tables::load(&context.lake, name).await? else {
             return Ok(false);
         };
         let agrees = self.agrees(&events);
-        self.looked_at = Some(location);
+        self.looked_at = Some(pointer);
         Ok(agrees)
     }
 

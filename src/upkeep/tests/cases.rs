@@ -119,6 +119,7 @@ async fn a_folder_that_two_names_share_loses_nothing() {
         table: "shop.alias".parse().unwrap(),
         expected: None,
         new: Some(location),
+        edit: None,
     };
     house.lake.catalog.swap(&[alias], &[]).await.unwrap();
     house.pass(true).await;
@@ -135,6 +136,7 @@ async fn while_a_tables_folder_is_unknown_no_folder_is_swept() {
         table: "shop.broken".parse().unwrap(),
         expected: None,
         new: Some("/wh/shop/broken/metadata/none.metadata.json".to_owned()),
+        edit: None,
     };
     house.lake.catalog.swap(&[broken], &[]).await.unwrap();
     let reports = house.pass(true).await;

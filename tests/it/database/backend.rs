@@ -18,8 +18,8 @@ pub struct Backend {
     pub catalog: Arc<dyn Catalog>,
     pub control: Arc<dyn Control>,
     /// The clock that leases go by, where it is ours.
-    clock: Option<Arc<ManualClock>>,
-    _folder: Option<tempfile::TempDir>,
+    pub clock: Option<Arc<ManualClock>>,
+    pub _folder: Option<tempfile::TempDir>,
 }
 
 impl Backend {
@@ -71,7 +71,7 @@ pub async fn open(url: &str) -> Arc<SqlDatabase> {
     open_with(url, Arc::new(SystemClock::default())).await
 }
 
-async fn open_with(url: &str, clock: Arc<dyn Clock>) -> Arc<SqlDatabase> {
+pub async fn open_with(url: &str, clock: Arc<dyn Clock>) -> Arc<SqlDatabase> {
     SqlDatabase::open(&url.parse().unwrap(), clock, SqlOptions::default())
         .await
         .unwrap()

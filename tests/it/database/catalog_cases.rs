@@ -19,6 +19,7 @@ pub fn swap(name: &str, expected: Option<&str>, new: Option<&str>) -> Swap {
         table: table(name),
         expected: expected.map(str::to_owned),
         new: new.map(str::to_owned),
+        edit: None,
     }
 }
 
@@ -103,10 +104,12 @@ pub async fn several_tables_move_together_or_not_at_all(backend: Backend) {
         swap("shop.b", Some("0"), Some("2")),
         swap("shop.new", None, Some("2")),
     ];
-    assert_eq!(
-        catalog.swap(&one_is_stale, &[]).await.unwrap(),
-        SwapOutcome::Moved(table("shop.b"))
-    );
+    // A REST catalog's server doesn't say which.
+    let outcome = catalog.swap(&one_is_stale, &[]).await.unwrap();
+    if !catalog.writes_metadata() {
+        assert_eq!(outcome, SwapOutcome::Moved(table("shop.b")));
+    }
+    assert!(matches!(outcome, SwapOutcome::Moved(_)), "{outcome:?}");
     for name in ["shop.a", "shop.b", "shop.c"] {
         assert_eq!(
             location(catalog, name).await.as_deref(),
@@ -115,13 +118,29 @@ pub async fn several_tables_move_together_or_not_at_all(backend: Backend) {
         );
     }
     assert_eq!(location(catalog, "shop.new").await, None);
-    let fresh = [
+    let fresh = ["shop.c", "shop.a", "shop.b"].map(|name| swap(name, Some("1"), Some("2")));
+    assert_eq!(
+        catalog.swap(&fresh, &[]).await.unwrap(),
+        SwapOutcome::Swapped
+    );
+    for name in ["shop.a", "shop.b", "shop.c"] {
+        let now = location(catalog, name).await;
+        assert_eq!(now.as_deref(), Some("2"), "{name}");
+    }
+}
+
+pub async fn a_drop_goes_together_with_moves(backend: Backend) {
+    let catalog = &*backend.catalog;
+    for name in ["shop.a", "shop.b", "shop.c"] {
+        make(catalog, name, "1").await;
+    }
+    let swaps = [
         swap("shop.c", Some("1"), Some("2")),
         swap("shop.a", Some("1"), Some("2")),
         swap("shop.b", Some("1"), None),
     ];
     assert_eq!(
-        catalog.swap(&fresh, &[]).await.unwrap(),
+        catalog.swap(&swaps, &[]).await.unwrap(),
         SwapOutcome::Swapped
     );
     assert_eq!(location(catalog, "shop.a").await.as_deref(), Some("2"));
@@ -150,7 +169,12 @@ pub async fn making_and_moving_in_one_swap(backend: Backend) {
 pub async fn tables_are_listed_by_name(backend: Backend) {
     let catalog = &*backend.catalog;
     assert_eq!(catalog.list().await.unwrap(), []);
-    let names = ["shop.b", "curated._x", "shop.a", "curated.B", "curated.a"];
+    // SeaweedFS takes lower case only, and no name that begins with a line.
+    let names = if catalog.writes_metadata() {
+        ["shop.b", "curated.x_1", "shop.a", "curated.b", "curated.a"]
+    } else {
+        ["shop.b", "curated._x", "shop.a", "curated.B", "curated.a"]
+    };
     for name in names {
         make(catalog, name, "1").await;
     }

@@ -1,5 +1,6 @@
 //! A connection that fails on purpose: forwards bytes, and can be cut, stalled, lose answers (of
-//! Postgres to a COMMIT, of an HTTP server to anything), or answer HTTP requests with an error.
+//! Postgres to a COMMIT, of a REST catalog to a change, of an HTTP server to anything), or answer HTTP
+//! requests with an error.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -25,6 +26,10 @@ pub enum Mode {
     CutReplies,
     /// An HTTP server that answers each request with this status, and does nothing.
     Answer(u16),
+    /// A REST catalog's change passes, and the connection is cut when its answer comes.
+    LoseChanges,
+    /// A REST catalog's change does not pass and is answered with this status; what reads passes.
+    RefuseChanges(u16),
 }
 
 pub struct Proxy {
@@ -86,6 +91,7 @@ async fn forward(client: TcpStream, server: TcpStream, mode: watch::Receiver<Mod
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
     let lost = Arc::new(watch::channel(false).0);
+    let refused = Arc::new(watch::channel(None).0);
     let mut cut = mode.clone();
     let until_cut = async move {
         let ends = |mode: &Mode| matches!(mode, Mode::Cut | Mode::Answer(_));
@@ -93,18 +99,55 @@ async fn forward(client: TcpStream, server: TcpStream, mode: watch::Receiver<Mod
     };
     let up = pump(
         client_read,
-        server_write,
+        Arc::new(Mutex::new(server_write)),
         mode.clone(),
         Arc::clone(&lost),
-        true,
+        Some(&refused),
     );
-    let down = pump(server_read, client_write, mode, lost, false);
+    let (answer_refused, client_write) = (refused.subscribe(), Arc::new(Mutex::new(client_write)));
+    let down = pump(server_read, Arc::clone(&client_write), mode, lost, None);
+    let answer = answer_instead(answer_refused, client_write);
     tokio::select! {
         () = until_cut => {}
         // One side's end, or a cut of ours, ends both.
         () = up => {}
         () = down => {}
+        () = answer => {}
     }
+}
+
+/// Once a request was refused, the client gets that for an answer.
+async fn answer_instead(
+    mut refused: watch::Receiver<Option<u16>>,
+    client: Arc<Mutex<OwnedWriteHalf>>,
+) {
+    let status = refused
+        .wait_for(Option::is_some)
+        .await
+        .map(|status| *status);
+    let Ok(Some(status)) = status else {
+        return std::future::pending().await;
+    };
+    let answer =
+        format!("HTTP/1.1 {status} Injected\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let mut client = client.lock().await;
+    let _ = client.write_all(answer.as_bytes()).await;
+    let _ = client.shutdown().await;
+    // Closed with bytes of the request unread, the answer itself would be lost.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+}
+
+/// A request that may change a REST catalog, not one for a token.
+fn is_change(bytes: &[u8]) -> bool {
+    let line = bytes
+        .split(|byte| *byte == b'\r')
+        .next()
+        .unwrap_or_default();
+    let has = |part: &[u8]| line.windows(part.len()).any(|at| at == part);
+    (line.starts_with(b"POST ") || line.starts_with(b"DELETE "))
+        && [&b"/namespaces"[..], b"/transactions/", b"/tables/"]
+            .into_iter()
+            .any(has)
 }
 
 /// One HTTP request, as far as its headers go, and the answer.
@@ -127,11 +170,13 @@ async fn refuse(mut client: TcpStream, status: u16) {
 
 async fn pump(
     mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    to: Arc<Mutex<OwnedWriteHalf>>,
     mode: watch::Receiver<Mode>,
     lost: Arc<watch::Sender<bool>>,
-    from_client: bool,
+    // Only of what comes from the client.
+    refuse: Option<&watch::Sender<Option<u16>>>,
 ) {
+    let from_client = refuse.is_some();
     let mut bytes = vec![0; 64 * 1024];
     loop {
         let Ok(n) = from.read(&mut bytes).await else {
@@ -141,6 +186,20 @@ async fn pump(
             return;
         }
         let now = *mode.borrow();
+        if let (Some(refuse), Mode::RefuseChanges(status)) = (refuse, now)
+            && is_change(&bytes[..n])
+        {
+            refuse.send_replace(Some(status));
+            // The rest of it, until the connection ends.
+            while from.read(&mut bytes).await.is_ok_and(|n| n > 0) {}
+            return std::future::pending().await;
+        }
+        if from_client && now == Mode::LoseChanges && is_change(&bytes[..n]) {
+            lost.send_replace(true);
+        }
+        if !from_client && now == Mode::LoseChanges && *lost.borrow() {
+            return;
+        }
         let is_commit = from_client && bytes[..n].windows(7).any(|word| word == b"COMMIT\0");
         let loses = is_commit && matches!(now, Mode::LoseCommit | Mode::LoseCommitReply);
         if loses {
@@ -158,7 +217,7 @@ async fn pump(
         if now == Mode::CutReplies && !from_client {
             return;
         }
-        if to.write_all(&bytes[..n]).await.is_err() {
+        if to.lock().await.write_all(&bytes[..n]).await.is_err() {
             return;
         }
     }

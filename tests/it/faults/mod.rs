@@ -9,6 +9,7 @@ pub mod house;
 mod outage;
 mod process;
 mod records;
+mod rest;
 mod retention;
 mod security;
 pub mod serve;

@@ -15,7 +15,7 @@ fn flow(topic: &Topic, from: i64) -> i64 {
     flow_for(topic, from, AWAY)
 }
 
-fn flow_for(topic: &Topic, from: i64, time: Duration) -> i64 {
+pub(super) fn flow_for(topic: &Topic, from: i64, time: Duration) -> i64 {
     let started = Instant::now();
     let mut next = from;
     while started.elapsed() < time {

@@ -45,6 +45,7 @@ async fn make_table(engine: &Engine, schema: &str, name: &str, columns: &[(&str,
         table: TableName::new(schema, name).unwrap(),
         expected: None,
         new: Some(location),
+        edit: None,
     };
     lake.catalog.swap(&[swap], &[]).await.unwrap();
 }

@@ -55,6 +55,7 @@ async fn a_table_that_spark_merged_on_read_has_its_rows() {
         table: house.name.clone(),
         expected: None,
         new: Some(METADATA.to_owned()),
+        edit: None,
     };
     let lake = house.lakehouse.lake();
     let swapped = lake.catalog.swap(&[swap], &[]).await.unwrap();

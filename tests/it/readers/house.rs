@@ -1,7 +1,7 @@
 //! A lakehouse in a folder, with one table that is written as the sink and the jobs write.
 
 use frazil::Lakehouse;
-use frazil::config::{CatalogConfig, Config};
+use frazil::config::{Config, DatabaseConfig};
 use frazil::domain::TableName;
 use frazil::lake::Table;
 use frazil::lake::commit::{Commit, CommitError, FileChange, NewTable, TableChange};
@@ -44,7 +44,7 @@ impl House {
 
     /// The catalog's file.
     pub fn catalog(&self) -> String {
-        let CatalogConfig::Sqlite(file) = &self.lakehouse.config().lake.catalog else {
+        let DatabaseConfig::Sqlite(file) = self.lakehouse.config().lake.catalog.control() else {
             panic!("a folder's catalog is an SQLite file")
         };
         file.display().to_string()

@@ -340,6 +340,7 @@ impl World {
             table: name.clone(),
             expected: Some(current),
             new: Some(new),
+            edit: None,
         }];
         let swapped = catalog.swap(&swaps, &[]).await.expect("no faults here");
         assert_eq!(swapped, SwapOutcome::Swapped);
@@ -355,6 +356,7 @@ impl World {
             table: name.clone(),
             expected: pointer.map(|pointer| pointer.metadata_location),
             new: None,
+            edit: None,
         };
         let swapped = catalog.swap(&[swap], &[]).await.expect("no faults here");
         assert_eq!(swapped, SwapOutcome::Swapped);

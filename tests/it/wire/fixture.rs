@@ -143,6 +143,7 @@ async fn make_table(lake: &Lake) {
         table: TableName::new("shop", "events").unwrap(),
         expected: None,
         new: Some(location.to_owned()),
+        edit: None,
     };
     lake.catalog.swap(&[swap], &[]).await.unwrap();
 }

@@ -87,6 +87,7 @@ async fn delete_rows(lake: &Lake, files: Vec<DataFile>) {
         table: name("a.t"),
         expected: Some(table.metadata_location().to_owned()),
         new: Some(location),
+        edit: None,
     };
     let outcome = lake.catalog.swap(&[swap], &[]).await.unwrap();
     assert_eq!(outcome, SwapOutcome::Swapped);

@@ -185,6 +185,7 @@ async fn tamper(lake: &Lake, edit: impl FnOnce(&mut serde_json::Value)) {
         table: name("a.t"),
         expected: Some(table.metadata_location().to_owned()),
         new: Some(location),
+        edit: None,
     };
     let outcome = lake.catalog.swap(&[swap], &[]).await.unwrap();
     assert_eq!(outcome, crate::lake::catalog::SwapOutcome::Swapped);

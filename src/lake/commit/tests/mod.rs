@@ -1,6 +1,7 @@
 //! The commit over the catalog in memory: what is acknowledged is visible, once, whatever others
 //! do meanwhile and whatever gets lost on the way.
 
+mod authored;
 mod deletes;
 mod faults;
 mod growth;

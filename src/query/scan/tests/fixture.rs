@@ -85,6 +85,7 @@ impl Fixture {
             table: self.name.clone(),
             expected: base,
             new: Some(location),
+            edit: None,
         };
         let outcome = self.lake.catalog.swap(&[swap], &[]).await.expect("swaps");
         assert_eq!(outcome, SwapOutcome::Swapped);

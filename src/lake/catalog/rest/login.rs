@@ -1,0 +1,162 @@
+//! The bearer token of a REST catalog: a given one, or one bought with client credentials (OAuth2)
+//! and bought anew before it ends. No token is ever shown.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use url::Url;
+
+use super::client::{Client, Silence, is_passing};
+use super::messages::Token;
+use super::options::RestOptions;
+use crate::config::Secret;
+use crate::lake::{Error, Result};
+
+const DEFAULT_SCOPE: &str = "catalog";
+/// A token is bought anew this long before it ends.
+const MARGIN: Duration = Duration::from_secs(60);
+/// Of a server that doesn't say.
+const DEFAULT_LIFE: Duration = Duration::from_secs(3_600);
+
+pub enum Login {
+    None,
+    Token(Secret),
+    Credentials(Box<Credentials>),
+}
+
+pub struct Credentials {
+    /// May be empty: some servers know a secret alone.
+    id: String,
+    secret: Secret,
+    scope: String,
+    server: Url,
+    held: Mutex<Option<Held>>,
+    /// One buys, the others wait for it.
+    buying: tokio::sync::Mutex<()>,
+}
+
+struct Held {
+    token: Secret,
+    until: Duration,
+}
+
+impl Login {
+    pub fn new(options: &RestOptions, base: &Url) -> Result<Self> {
+        if let Some(token) = &options.token {
+            return Ok(Self::Token(token.clone()));
+        }
+        let Some(credential) = &options.credential else {
+            return Ok(Self::None);
+        };
+        let (id, secret) = match credential.expose().split_once(':') {
+            Some((id, secret)) => (id, secret),
+            None => ("", credential.expose()),
+        };
+        let server = match &options.oauth_server {
+            Some(text) => Url::parse(text).map_err(|error| {
+                Error::invalid(format!(
+                    "the URL of the OAuth2 server can't be read: {error}"
+                ))
+            })?,
+            None => {
+                let mut url = base.clone();
+                if let Ok(mut segments) = url.path_segments_mut() {
+                    segments.extend(["oauth", "tokens"]);
+                }
+                url
+            }
+        };
+        Ok(Self::Credentials(Box::new(Credentials {
+            id: id.to_owned(),
+            secret: Secret::new(secret),
+            scope: options
+                .scope
+                .clone()
+                .unwrap_or_else(|| DEFAULT_SCOPE.to_owned()),
+            server,
+            held: Mutex::default(),
+            buying: tokio::sync::Mutex::default(),
+        })))
+    }
+
+    /// The token to send, bought if need be.
+    pub async fn token(&self, client: &Client) -> Result<Option<String>> {
+        match self {
+            Self::None => Ok(None),
+            Self::Token(token) => Ok(Some(token.expose().to_owned())),
+            Self::Credentials(credentials) => credentials.token(client).await.map(Some),
+        }
+    }
+
+    /// This token was refused. Whether there is another to be had.
+    pub fn forget(&self, token: Option<&str>) -> bool {
+        let Self::Credentials(credentials) = self else {
+            return false;
+        };
+        let mut held = credentials.held();
+        if held.as_ref().map(|held| held.token.expose()) == token {
+            *held = None;
+        }
+        true
+    }
+}
+
+impl Credentials {
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Held>> {
+        self.held
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn current(&self, now: Duration) -> Option<String> {
+        let held = self.held();
+        let held = held.as_ref().filter(|held| now < held.until)?;
+        Some(held.token.expose().to_owned())
+    }
+
+    async fn token(&self, client: &Client) -> Result<String> {
+        if let Some(token) = self.current(client.now()) {
+            return Ok(token);
+        }
+        let _alone = self.buying.lock().await;
+        if let Some(token) = self.current(client.now()) {
+            return Ok(token);
+        }
+        let bought = self.buy(client).await?;
+        let life = bought.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
+        // A short life is used for its half at least.
+        let life = life.saturating_sub(MARGIN).max(life / 2);
+        *self.held() = Some(Held {
+            token: Secret::new(bought.access_token.clone()),
+            until: client.now() + life,
+        });
+        Ok(bought.access_token)
+    }
+
+    async fn buy(&self, client: &Client) -> Result<Token> {
+        let mut form = vec![
+            ("grant_type", "client_credentials"),
+            ("client_secret", self.secret.expose()),
+            ("scope", &self.scope),
+        ];
+        if !self.id.is_empty() {
+            form.push(("client_id", &self.id));
+        }
+        let server = &self.server;
+        match client.post_form(server.clone(), &form).await {
+            Ok(answer) if answer.status.is_success() => answer.parse(),
+            Ok(answer) if is_passing(answer.status) => Err(Error::unavailable(format!(
+                "the OAuth2 server {server} gives no token now: {}",
+                answer.told()
+            ))),
+            Ok(answer) => Err(Error::invalid(format!(
+                "the OAuth2 server {server} refuses the credential: {}",
+                answer.told()
+            ))),
+            Err(Silence::NoLogin(error)) => Err(error),
+            Err(silence) => Err(Error::unavailable(format!(
+                "the OAuth2 server {server} does not answer: {silence}"
+            ))),
+        }
+    }
+}
