@@ -69,15 +69,38 @@ pub(super) fn register(context: &SessionContext, facts: &Arc<Facts>, cache: &Arc
 fn signal(name: &'static str, signal: Signal, facts: &Arc<Facts>) -> RowFunction {
     let facts = Arc::clone(facts);
     RowFunction::new(name, DataType::Boolean, Volatility::Volatile, move |args| {
-        let Some(given) = arg(args, 0) else {
+        let number = |index: usize| {
+            let parsed = arg(args, index).map(|given| {
+                given.parse::<i32>().map_err(|_| {
+                    QueryError::new(
+                        QueryErrorKind::State("22P02"),
+                        format!("invalid input syntax for type integer: \"{given}\""),
+                    )
+                })
+            });
+            parsed.transpose()
+        };
+        if args.is_empty() || args.len() > 2 || (args.len() > 1 && signal == Signal::Cancel) {
+            return Err(QueryError::new(
+                QueryErrorKind::UndefinedFunction,
+                format!(
+                    "function {name} does not exist with {} arguments",
+                    args.len()
+                ),
+            )
+            .into());
+        }
+        let (pid, wait_ms) = (number(0)?, number(1)?);
+        if wait_ms.is_some_and(|wait_ms| wait_ms != 0) {
+            return Err(QueryError::new(
+                QueryErrorKind::FeatureNotSupported,
+                format!("{name} does not wait until the session has ended"),
+            )
+            .into());
+        }
+        let Some(pid) = pid else {
             return boolean(None);
         };
-        let pid = given.parse().map_err(|_| {
-            QueryError::new(
-                QueryErrorKind::State("22P02"),
-                format!("invalid input syntax for type integer: \"{given}\""),
-            )
-        })?;
         let sent = facts.registry.signal(pid, &facts.user, signal);
         boolean(Some(sent.map_err(|error| refused(&error))?))
     })

@@ -43,9 +43,13 @@ async fn the_first_version_opens(url: String, golden_file: &str) {
     assert_eq!(models[0].name, "curated.x");
     let status = control.stream_status().await.unwrap();
     assert_eq!((status[0].partition, status[0].committed_offset), (3, 42));
-    // Held far into the future by `sink-1`, in generation 4.
-    assert_eq!(control.acquire("sink/shop", "me", 1).await.unwrap(), None);
-    let lease = control.acquire("sink/shop", "sink-1", 1).await.unwrap();
+    // Held far into the future by `sink-1`, in generation 4; by a term as long it is no error of a
+    // clock.
+    let term_ms = 1_000_000_000_000;
+    let other = control.acquire("sink/shop", "me", term_ms).await.unwrap();
+    assert_eq!(other, None);
+    let own = control.acquire("sink/shop", "sink-1", term_ms).await;
+    let lease = own.unwrap();
     assert_eq!(lease.unwrap().generation, 4);
     // What later versions brought is there, and empty.
     assert_eq!(control.filled_table("shop.events").await.unwrap(), None);

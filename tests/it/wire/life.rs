@@ -264,6 +264,16 @@ async fn a_user_ends_own_statements_and_sessions_by_their_process_id() {
             .unwrap()
             .is_empty()
     );
+    for (sql, sqlstate) in [
+        ("select pg_terminate_backend(1, 'x')", "22P02"),
+        ("select pg_terminate_backend('x')", "22P02"),
+        ("select pg_terminate_backend(1, 1000)", "0A000"),
+        ("select pg_cancel_backend(1, 0)", "42883"),
+        ("select pg_cancel_backend()", "42883"),
+    ] {
+        let error = busy.simple_query(sql).await.unwrap_err();
+        assert_eq!(code(&error), sqlstate, "{sql}");
+    }
     let nobody = busy.query_one("select pg_terminate_backend(1)", &[]).await;
     assert!(!nobody.unwrap().get::<_, bool>(0));
 }
