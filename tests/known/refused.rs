@@ -60,7 +60,6 @@ pub const ALWAYS: &[&str] = &[
     "SELECT query_to_xml('SELECT 1', true, true, '')",
     "SELECT pg_reload_conf()",
     "SELECT pg_rotate_logfile()",
-    "SELECT pg_terminate_backend(1, 'x')",
     // Code from elsewhere.
     "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE c AS '@in', 'f'",
