@@ -10,7 +10,7 @@ use datafusion::logical_expr::ColumnarValue;
 
 use super::civil::{DAY_MICROS, HOUR_MICROS, MINUTE_MICROS, SECOND_MICROS};
 use super::datetime_in::{Context, instant, local};
-use super::times::{calendar_part, truncated, unit};
+use super::time_parts::{calendar_part, truncated, unit};
 
 /// A unit of clocks or of calendars, and a column that isn't one constant.
 struct Asked<'a> {
