@@ -316,7 +316,18 @@ mod tests {
                 " AS int)".repeat(depth)
             )
         };
-        assert_eq!(parse(&deep(12)).expect("parses").len(), 1);
+        assert_eq!(parse(&deep(16)).expect("parses").len(), 1);
+        // What people do write: replacements in replacements, conditions in conditions.
+        let call = |depth| {
+            let (open, close) = ("replace(lower(", "), 'a', 'b')");
+            format!("SELECT {}name{}", open.repeat(depth), close.repeat(depth))
+        };
+        assert_eq!(parse(&call(20)).expect("parses").len(), 1);
+        let conditions = |depth| {
+            let (open, close) = ("CASE WHEN a THEN 1 ELSE (", ") END");
+            format!("SELECT {}1{}", open.repeat(depth), close.repeat(depth))
+        };
+        assert_eq!(parse(&conditions(15)).expect("parses").len(), 1);
         // None is left short by the one before.
         let many = format!("SELECT {}1", "1, ".repeat(50_000));
         for _ in 0..3 {

@@ -172,12 +172,7 @@ fn positional_interval(function: &mut Function) {
     let FunctionArguments::List(list) = &mut function.args else {
         return;
     };
-    let named = |arg: &FunctionArg| {
-        matches!(
-            arg,
-            FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. }
-        )
-    };
+    let named = |arg: &FunctionArg| matches!(arg, FunctionArg::Named { .. });
     if !list.args.iter().any(named) {
         return;
     }
@@ -196,18 +191,8 @@ fn positional_interval(function: &mut Function) {
                     .position(|known| name.value.eq_ignore_ascii_case(known)),
                 arg,
             ),
-            FunctionArg::ExprNamed {
-                name: Expr::Identifier(name),
-                arg,
-                ..
-            } => (
-                NAMES
-                    .iter()
-                    .position(|known| name.value.eq_ignore_ascii_case(known)),
-                arg,
-            ),
             FunctionArg::Unnamed(arg) => (Some(index), arg),
-            _ => continue,
+            FunctionArg::ExprNamed { .. } => continue,
         };
         if let Some(place) = at.and_then(|at| placed.get_mut(at)) {
             *place = FunctionArg::Unnamed(arg);
