@@ -6,6 +6,7 @@
 mod bags;
 mod balance;
 mod bounded;
+mod carried;
 mod catalog;
 mod declared;
 mod doubles;
@@ -36,6 +37,7 @@ mod rewrite;
 mod runtime;
 mod scan;
 mod session;
+mod spelling;
 pub mod statement;
 mod stores;
 mod stream;

@@ -5,12 +5,12 @@ use async_trait::async_trait;
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{
-    Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace,
-};
+use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
 use super::balance::balance;
+use super::carried::carry;
 use super::numbers::widen;
+use super::spelling;
 use super::{QueryError, QueryErrorKind};
 use crate::declare;
 use crate::declare::dialect::{FrazilDialect, bounded};
@@ -139,7 +139,7 @@ fn parse_one(
         return model_statement(text, start);
     }
     let mut tokens = tokens.to_vec();
-    reset_time_zone(&mut tokens);
+    spelling::respell(&mut tokens)?;
     let mut parser = Parser::new(dialect).with_tokens_with_locations(tokens);
     let statement = parser.parse_statement().map_err(parser_error)?;
     while parser.consume_token(&Token::SemiColon) {}
@@ -150,20 +150,7 @@ fn parse_one(
             Some(rest.span.start.column as usize),
         ));
     }
-    Ok(Statement::Sql(Box::new(widen(balance(statement)?))))
-}
-
-/// `RESET TIME ZONE` is `RESET TimeZone`, which the parser has no words for.
-fn reset_time_zone(tokens: &mut [TokenWithSpan]) {
-    let mut words = tokens.iter_mut().filter(|token| is_meaningful(token));
-    let [Some(reset), Some(time), Some(zone), None] = [(); 4].map(|()| words.next()) else {
-        return;
-    };
-    let is = |token: &TokenWithSpan, keyword| matches!(&token.token, Token::Word(word) if word.keyword == keyword);
-    if is(reset, Keyword::RESET) && is(time, Keyword::TIME) && is(zone, Keyword::ZONE) {
-        time.token = Token::make_word("TimeZone", None);
-        zone.token = Token::Whitespace(Whitespace::Space);
-    }
+    Ok(Statement::Sql(Box::new(widen(balance(carry(statement)?)?))))
 }
 
 /// `CREATE [OR REPLACE] | REFRESH | ALTER | DROP MATERIALIZED VIEW …`.

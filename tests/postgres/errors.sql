@@ -244,3 +244,19 @@ select hired + hired from emp
 select hired + 1.5 from emp
 select name || id from emp order by id limit 1
 select name - 1 from emp
+select 123abc;
+select 0.0e;
+drop function no_such_function(int);
+drop function if exists no_such_function(int);
+drop type no_such_type;
+drop sequence no_such_sequence;
+drop sequence if exists no_such_sequence, another;
+drop index no_such_index;
+drop domain if exists no_such_domain;
+vacuum no_such_table;
+analyze no_such_table;
+vacuum;
+analyze;
+set enable_memoize to off;
+set seq_page_cost to 'NaN';
+show jit_above_cost;

@@ -14,6 +14,7 @@ mod json;
 mod json_edit;
 mod json_tree;
 mod kind;
+pub(super) mod lists;
 mod math;
 mod number_format;
 mod operators;

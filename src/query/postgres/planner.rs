@@ -28,7 +28,11 @@ fn timed(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBina
         B::LtEq => Operator::LtEq,
         B::Gt => Operator::Gt,
         B::GtEq => Operator::GtEq,
-        _ => return Ok(PlannerResult::Original(expr)),
+        _ => {
+            return Ok(PlannerResult::Original(crate::query::literals::numbers(
+                expr, schema,
+            )?));
+        }
     };
     let class = |expr: &Expr| {
         expr.get_type(schema)
@@ -57,7 +61,9 @@ fn timed(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBina
             | Operator::GtEq
     );
     if !(of_time(left) || of_time(right)) || (instants && texts && compares) {
-        return Ok(PlannerResult::Original(expr));
+        return Ok(PlannerResult::Original(crate::query::literals::numbers(
+            expr, schema,
+        )?));
     }
     let planned = binary(expr.left, op, expr.right, schema, chrono_tz::Tz::UTC)?;
     Ok(PlannerResult::Planned(planned.data))

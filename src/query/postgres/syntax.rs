@@ -705,6 +705,9 @@ pub fn set_expression(body: &mut SetExpr) {
                 .collect();
             same_types(&mut column);
         }
+        if let Some(selects) = super::lists::values_as_selects(values) {
+            *body = selects;
+        }
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) fn pg_settings(sources: &Sources<'_>) -> Result<RecordBatch> {
             "vartype" => (match known.kind {
                 Kind::Bool => "bool",
                 Kind::Int(..) | Kind::Millis => "integer",
+                Kind::Real => "real",
                 Kind::Enum(_) => "enum",
                 Kind::Text | Kind::Zone | Kind::Internal => "string",
             })
