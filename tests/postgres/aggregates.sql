@@ -85,3 +85,9 @@ select x, stddev_pop(x) over (order by i rows 1 preceding) from (values (1, 1::f
 select array_agg(distinct x), string_agg(distinct x::text, ',') from (values (3), (1), (2), (3), (null)) t(x);
 select array_agg(distinct x order by x desc) from (values (3), (1), (2), (3), (null)) t(x);
 select string_agg(x, ',' order by x desc), string_agg(distinct x, '-' order by x), array_agg(distinct x order by x) from (values ('b'), ('a'), ('b')) t(x);
+select percentile_disc(0.5) within group (order by x), percentile_disc(0) within group (order by x), percentile_disc(1) within group (order by x desc) from (values (3), (1), (2), (null), (4)) t(x);
+select g, percentile_disc(0.25) within group (order by x) filter (where x > 1) from (values (1, 'a'), (2, 'a'), (3, 'a'), (4, 'b'), (1, 'b')) t(x, g) group by g order by g;
+select percentile_disc(0.9) within group (order by x) from (values ('b'), ('a'), ('c')) t(x);
+select rank(2) within group (order by x), dense_rank(3) within group (order by x), percent_rank(2) within group (order by x), cume_dist(2) within group (order by x) from (values (3), (1), (1), (2), (4)) t(x);
+select rank(2) within group (order by x desc), cume_dist(2) within group (order by x desc) from (values (3), (1), (2), (null)) t(x);
+select rank(2) within group (order by x), percent_rank(2) within group (order by x), cume_dist(2) within group (order by x) from (values (1)) t(x) where x > 5;

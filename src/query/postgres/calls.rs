@@ -10,7 +10,7 @@ use super::syntax::{Respelled, call, cast, frame_literal, string, take, text};
 use crate::query::spelling::VARIADIC;
 use crate::query::{QueryError, QueryErrorKind as Kind};
 
-fn name_of(function: &Function) -> Option<String> {
+pub(super) fn name_of(function: &Function) -> Option<String> {
     match function.name.0.as_slice() {
         [part] => part
             .as_ident()
@@ -24,7 +24,7 @@ fn rename(function: &mut Function, name: &str) {
 }
 
 /// The plain arguments; None where there is more than that.
-fn args_of(function: &Function) -> Option<Vec<Expr>> {
+pub(super) fn args_of(function: &Function) -> Option<Vec<Expr>> {
     match &function.args {
         FunctionArguments::List(list)
             if list.duplicate_treatment.is_none() && list.clauses.is_empty() =>
@@ -59,6 +59,9 @@ pub fn function(expr: &mut Expr) -> Respelled {
     let Some(name) = name_of(function) else {
         return Ok(None);
     };
+    if let Some(ordered) = super::ordered_sets::respell(function) {
+        return Ok(Some(ordered));
+    }
     if let Some(gathered) = super::gathered::array_of_rows(function) {
         return Ok(Some(gathered));
     }

@@ -19,6 +19,7 @@ pub(super) mod lists;
 mod math;
 mod number_format;
 mod operators;
+mod ordered_sets;
 mod planner;
 mod quantified;
 mod regexp;
