@@ -105,6 +105,24 @@ async fn statement_timeout_stops_a_running_aggregate() {
     no_query_runs(&wire).await;
 }
 
+/// Each row's own query is small and ends without a pause.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statement_timeout_stops_a_query_that_is_asked_row_by_row() {
+    let wire = wire().await;
+    let client = wire.client().await;
+    client
+        .simple_query("set statement_timeout = '300ms'")
+        .await
+        .unwrap();
+    let sql = "select sum((select min(y) from generate_series(1, 9) h(y) where y * 100000 > x)) \
+               from generate_series(1, 100000) g(x)";
+    let started = Instant::now();
+    let error = client.simple_query(sql).await.unwrap_err();
+    assert_eq!(code(&error), "57014");
+    assert!(started.elapsed() < Duration::from_secs(10));
+    no_query_runs(&wire).await;
+}
+
 /// Waits until the engine runs nothing but the question.
 async fn no_query_runs(wire: &Wire) {
     let client = wire.client().await;
