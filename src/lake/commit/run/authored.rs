@@ -69,10 +69,11 @@ impl Run<'_> {
     }
 
     /// Takes back tables that were made for rows that never came. Best effort: an empty table is
-    /// in nobody's way but that of its name.
+    /// in nobody's way but that of its name. Only those that must be new: any other one may be
+    /// filled by whoever else was about to make it, and a server drops a table whatever is in it.
     pub(super) async fn unmake(&self) {
         for work in &self.work {
-            if !self.authored || work.change.create.is_none() || work.only_makes() {
+            if !self.authored || !work.change.must_create || work.only_makes() {
                 continue;
             }
             let Ok(Some(table)) = self.lake.find(&work.change.table).await else {

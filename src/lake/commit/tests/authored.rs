@@ -153,6 +153,15 @@ async fn a_table_that_was_made_for_nothing_goes_again() {
         expected_snapshot: Some(Some(1)),
         ..append("a.t", &["/wh/x"])
     };
+    // Whoever else was to make it may fill it any moment: it stays.
+    let stale = lake.commit(&commit(&lake, vec![hopeless.clone()])).await;
+    assert!(matches!(stale, Err(CommitError::Stale { .. })), "{stale:?}");
+    assert_eq!(lake.catalog.list().await.unwrap(), [name("a.t")]);
+    server.tables().clear();
+    let hopeless = TableChange {
+        must_create: true,
+        ..hopeless
+    };
     let stale = lake.commit(&commit(&lake, vec![hopeless])).await;
     assert!(matches!(stale, Err(CommitError::Stale { .. })), "{stale:?}");
     assert_eq!(lake.catalog.list().await.unwrap(), []);
