@@ -8,8 +8,7 @@ use url::Url;
 
 use super::client::{Client, Silence, is_passing};
 use super::messages::Token;
-use super::options::RestOptions;
-use crate::config::Secret;
+use crate::config::{RestOptions, Secret, http_url};
 use crate::lake::{Error, Result};
 
 const DEFAULT_SCOPE: &str = "catalog";
@@ -53,10 +52,8 @@ impl Login {
             None => ("", credential.expose()),
         };
         let server = match &options.oauth_server {
-            Some(text) => Url::parse(text).map_err(|error| {
-                Error::invalid(format!(
-                    "the URL of the OAuth2 server can't be read: {error}"
-                ))
+            Some(text) => http_url(text).map_err(|reason| {
+                Error::invalid(format!("the URL of the OAuth2 server {reason}"))
             })?,
             None => {
                 let mut url = base.clone();
@@ -157,6 +154,27 @@ impl Credentials {
             Err(silence) => Err(Error::unavailable(format!(
                 "the OAuth2 server {server} does not answer: {silence}"
             ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_of_tokens_whose_url_holds_a_secret_is_refused_and_not_shown() {
+        let base = Url::parse("http://h/v1").unwrap();
+        for server in ["http://me:s3cret@h/", "http://h/?key=s3cret", "s3cret"] {
+            let options = RestOptions {
+                credential: Some(Secret::new("id:secret")),
+                oauth_server: Some(server.to_owned()),
+                ..RestOptions::default()
+            };
+            let Err(error) = Login::new(&options, &base) else {
+                panic!("{server} is taken");
+            };
+            assert!(!error.to_string().contains("s3cret"), "{error}");
         }
     }
 }

@@ -15,7 +15,6 @@ mod client;
 mod commit;
 mod login;
 mod messages;
-mod options;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,11 +26,10 @@ use futures::{StreamExt, TryStreamExt};
 use iceberg::spec::TableMetadata;
 use reqwest::StatusCode;
 
-pub use self::options::RestOptions;
-
 use self::client::{Answer, Client, Request};
 use self::messages::{Config, LoadedTable, Namespaces, NewNamespace, Tables};
 use super::{Catalog, Guard, Pointer, Swap, SwapOutcome};
+pub use crate::config::RestOptions;
 use crate::domain::TableName;
 use crate::lake::{Error, Result};
 use crate::seams::Clock;
