@@ -169,7 +169,7 @@ impl Catalog for RestCatalog {
         }
         for look in 1..MAX_LOOKS {
             let again = self.look(tables).await?;
-            if again == seen {
+            if is_same(&again, &seen) {
                 return Ok(seen);
             }
             seen = again;
@@ -267,6 +267,23 @@ fn pointer(answer: &Answer, table: &TableName) -> Result<Pointer> {
 /// An answer that no new try would change.
 fn refused(answer: &Answer, what: &str) -> Error {
     Error::invalid(format!("the catalog refuses {what}: {}", answer.told()))
+}
+
+/// Whether two looks show the same. The server may write one metadata in another order each time.
+fn is_same(one: &[Option<Pointer>], other: &[Option<Pointer>]) -> bool {
+    let same = |(one, other): (&Option<Pointer>, &Option<Pointer>)| {
+        let (Some(one), Some(other)) = (one, other) else {
+            return one == other;
+        };
+        one == other
+            || one.metadata_location == other.metadata_location && parsed(one) == parsed(other)
+    };
+    one.len() == other.len() && one.iter().zip(other).all(same)
+}
+
+/// None where it can't be read, which whoever reads the table will say.
+fn parsed(pointer: &Pointer) -> Option<TableMetadata> {
+    serde_json::from_slice(pointer.metadata.as_ref()?).ok()
 }
 
 fn endless(what: &str) -> Error {
