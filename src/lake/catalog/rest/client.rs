@@ -20,6 +20,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// A table's metadata is the largest thing that is asked for.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
+/// An error, a token: short texts. Of a longer error the beginning is kept.
+const MAX_SHORT_BYTES: usize = 256 << 10;
 /// What of an answer's text is shown.
 const MAX_SHOWN: usize = 300;
 const READ_TRIES: u32 = 4;
@@ -62,7 +64,7 @@ impl<'a> Request<'a> {
     }
 }
 
-#[derive(Debug)]
+/// Can't be printed: it may hold a token.
 pub struct Answer {
     pub status: StatusCode,
     pub body: Vec<u8>,
@@ -182,7 +184,7 @@ impl Client {
 
     /// A form, to a server of tokens; it changes nothing that matters.
     pub async fn post_form(&self, url: Url, form: &[(&str, &str)]) -> Result<Answer, Silence> {
-        collect(self.http.post(url).form(form)).await
+        collect(self.http.post(url).form(form), MAX_SHORT_BYTES).await
     }
 
     pub fn now(&self) -> Duration {
@@ -204,7 +206,7 @@ impl Client {
                 .header(reqwest::header::CONTENT_TYPE, "application/json")
                 .body(body.clone());
         }
-        collect(sent).await
+        collect(sent, MAX_ANSWER_BYTES).await
     }
 
     fn url(&self, request: &Request<'_>) -> Url {
@@ -233,7 +235,8 @@ fn base(text: &str) -> Result<Url> {
     Ok(url)
 }
 
-async fn collect(request: reqwest::RequestBuilder) -> Result<Answer, Silence> {
+/// The answer, where it is no longer than `most` or tells of an error.
+async fn collect(request: reqwest::RequestBuilder, most: usize) -> Result<Answer, Silence> {
     let mut response = match request.send().await {
         Ok(response) => response,
         Err(error) if error.is_connect() || error.is_builder() => {
@@ -242,15 +245,24 @@ async fn collect(request: reqwest::RequestBuilder) -> Result<Answer, Silence> {
         Err(error) => return Err(Silence::Unanswered(reasons(error))),
     };
     let status = response.status();
+    let most = if status.is_success() {
+        most
+    } else {
+        MAX_SHORT_BYTES
+    };
     let mut body = Vec::new();
     loop {
         let chunk = response.chunk().await;
         match chunk.map_err(|error| Silence::Unanswered(reasons(error)))? {
             None => return Ok(Answer { status, body }),
-            Some(chunk) if body.len() + chunk.len() > MAX_ANSWER_BYTES => {
-                return Err(Silence::Unanswered(format!(
-                    "the answer is longer than {MAX_ANSWER_BYTES} bytes"
-                )));
+            Some(chunk) if body.len() + chunk.len() > most => {
+                if status.is_success() {
+                    let reason = format!("the answer is longer than {most} bytes");
+                    return Err(Silence::Unanswered(reason));
+                }
+                // What it says at length is not needed to know that it refused.
+                body.extend_from_slice(&chunk[..most - body.len()]);
+                return Ok(Answer { status, body });
             }
             Some(chunk) => body.extend_from_slice(&chunk),
         }

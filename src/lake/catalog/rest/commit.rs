@@ -205,7 +205,7 @@ impl RestCatalog {
 }
 
 /// Trouble before anything was sent: no reason to look for an outcome.
-fn nothing_moved(error: Error) -> Error {
+pub(super) fn nothing_moved(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Unavailable => Error::conflict(error.to_string()),
         _ => error,

@@ -17,7 +17,8 @@ pub struct Config {
     pub endpoints: Option<Vec<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Can't be printed.
+#[derive(Deserialize)]
 pub struct Token {
     pub access_token: String,
     pub expires_in: Option<u64>,

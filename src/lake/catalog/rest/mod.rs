@@ -232,7 +232,9 @@ impl Catalog for RestCatalog {
     async fn swap(&self, swaps: &[Swap], guards: &[Guard]) -> Result<SwapOutcome> {
         super::check_swaps(swaps)?;
         if !guards.is_empty() {
-            let held = self.guards.swap(&[], guards).await?;
+            // Nothing was sent yet.
+            let asked = self.guards.swap(&[], guards).await;
+            let held = asked.map_err(commit::nothing_moved)?;
             if held != SwapOutcome::Swapped {
                 return Ok(held);
             }
