@@ -8,6 +8,7 @@ mod layout;
 mod outage;
 pub mod proxy;
 mod rest;
+mod rest_answers;
 mod rest_cases;
 mod versions;
 

@@ -76,6 +76,14 @@ impl Answer {
             .map_err(|error| Error::corrupt(format!("the catalog's answer can't be read: {error}")))
     }
 
+    /// Whether it says in the protocol's own words that what was asked for is not there. Any
+    /// server says 404, to a wrong URL or while something before it has lost it.
+    pub fn is_missing(&self) -> bool {
+        let problem = || serde_json::from_slice::<Problem>(&self.body);
+        self.status == StatusCode::NOT_FOUND
+            && problem().is_ok_and(|problem| !problem.error.kind.is_empty())
+    }
+
     /// The server's words, for people.
     pub fn told(&self) -> String {
         let text = match serde_json::from_slice::<Problem>(&self.body) {
@@ -294,6 +302,30 @@ mod tests {
             ("https://h/a/v1/", "https://h/a/v1"),
         ] {
             assert_eq!(base(text).unwrap().as_str(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_404_is_believed_in_the_protocols_words_only() {
+        let answer = |status, body: &str| Answer {
+            status,
+            body: body.as_bytes().to_vec(),
+        };
+        let word = r#"{"error": {"message": "none", "type": "NoSuchTableException", "code": 404}}"#;
+        assert!(answer(StatusCode::NOT_FOUND, word).is_missing());
+        assert!(!answer(StatusCode::CONFLICT, word).is_missing());
+        for other in [
+            "",
+            "404 page not found",
+            "{}",
+            r#"{"message": "no Route matched"}"#,
+            r#"{"error": {"code": 404, "message": "none", "status": "NOT_FOUND"}}"#,
+            r#"{"error": "not_found"}"#,
+        ] {
+            assert!(
+                !answer(StatusCode::NOT_FOUND, other).is_missing(),
+                "{other}"
+            );
         }
     }
 }
