@@ -1,6 +1,8 @@
-//! Upkeep between a stream and its curated tables over a real REST catalog (SeaweedFS's): what is
-//! compacted, expired and swept changes no row that anybody reads, before and after.
+//! A stream and its curated tables over a real REST catalog (SeaweedFS's): what upkeep compacts,
+//! expires and sweeps in between changes no row that anybody reads, and no run is published twice,
+//! whatever becomes of the catalog's answers.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::shipped::{compare, dead_letters_hold_the_bad, run_all};
 use super::shop::{Shop, jobs};
-use crate::known;
+use crate::database::proxy::{Mode, Proxy};
+use crate::known::{self, EXPECTED};
+use crate::parts;
 use crate::simulation::rows;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -48,7 +52,7 @@ impl Clock for InAMonth {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Postgres and S3's Iceberg REST catalog: run ./test"]
 async fn compaction_expiry_and_sweeps_change_no_row_over_a_rest_catalog() {
-    let shop = Shop::on_rest().await;
+    let shop = Shop::on_rest(parts::rest_catalog()).await;
     let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
     let models = load_models(&sql).unwrap();
     let records = known::records();
@@ -70,6 +74,49 @@ async fn compaction_expiry_and_sweeps_change_no_row_over_a_rest_catalog() {
     let lake = shop.lake().await;
     dead_letters_hold_the_bad(&lake, &records).await;
     compare(&lake).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Postgres and S3's Iceberg REST catalog: run ./test"]
+async fn no_run_is_published_twice_over_a_rest_catalog() {
+    let mut rest = parts::rest_catalog();
+    let (proxy, through) = Proxy::before(&rest.url).await;
+    rest.url = through;
+    let shop = Shop::on_rest(rest).await;
+    let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
+    let models = load_models(&sql).unwrap();
+    let records = known::records();
+    let modes = [
+        Mode::LoseChanges,
+        Mode::RefuseChanges(503),
+        Mode::RefuseChanges(409),
+        Mode::Cut,
+        Mode::LoseChanges,
+    ];
+    let waves = records.chunks(records.len().div_ceil(modes.len()));
+    for (wave, mode) in waves.zip(modes) {
+        let payloads: Vec<&str> = wave.iter().map(|record| record.payload).collect();
+        shop.sink(&payloads).await;
+        let runner = jobs(shop.lake().await, models.clone(), "runner", |_| ());
+        proxy.set(mode);
+        let mend = async {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            proxy.set(Mode::Forward);
+        };
+        tokio::join!(run_all(&runner, models.len()), mend);
+    }
+    let lake = shop.lake().await;
+    dead_letters_hold_the_bad(&lake, &records).await;
+    compare(&lake).await;
+    for expected in EXPECTED {
+        let name = format!("curated.{}", expected.model);
+        let mut runs = BTreeSet::new();
+        for snapshot in table(&lake, &name).await.metadata().snapshots() {
+            let run = snapshot.summary().additional_properties["frazil.run-id"].clone();
+            assert!(runs.insert(run), "{name}: {snapshot:?}");
+        }
+        assert!(runs.len() > 1, "{name}: {runs:?}");
+    }
 }
 
 /// Compacts the events, lets a month pass, and does all that upkeep does.

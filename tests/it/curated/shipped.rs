@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::shop::{Shop, engine, jobs, query};
 use crate::known::{self, EXPECTED, Known};
+use crate::parts;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shipped_models_publish_what_was_worked_out_by_hand_on_sqlite() {
@@ -26,7 +27,7 @@ async fn shipped_models_publish_what_was_worked_out_by_hand_on_postgres() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Postgres and S3's Iceberg REST catalog: run ./test"]
 async fn shipped_models_publish_what_was_worked_out_by_hand_over_a_rest_catalog() {
-    publish_and_compare(Shop::on_rest().await).await;
+    publish_and_compare(Shop::on_rest(parts::rest_catalog()).await).await;
 }
 
 /// Late records and repeats come behind a run, so that the second has to mend what the first

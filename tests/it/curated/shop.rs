@@ -53,9 +53,9 @@ impl Shop {
         Self::new(tempfile::tempdir().unwrap(), catalog, None).await
     }
 
-    pub async fn on_rest() -> Self {
+    /// With this REST catalog.
+    pub async fn on_rest(rest: parts::Rest) -> Self {
         let control = parts::postgres_database().await;
-        let rest = parts::rest_catalog();
         Self::new(tempfile::tempdir().unwrap(), control, Some(rest)).await
     }
 
