@@ -4,6 +4,7 @@
 
 mod document;
 mod environment;
+mod http_url;
 mod kafka;
 mod problem;
 mod read;
@@ -15,6 +16,7 @@ mod units;
 mod tests;
 
 pub use document::{Document, Origin, Section};
+pub use http_url::http_url;
 pub use kafka::{SettingPlaces, read_settings};
 pub use problem::{Place, Problem, Problems, line_and_column, suggestion};
 pub use secret::{Secret, redact_settings, redact_url};

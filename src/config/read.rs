@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::Section;
+use super::http_url::http_url;
 use super::kafka::{SettingPlaces, read_settings};
 use super::secret::{Secret, redact_url};
 use super::sections::*;
@@ -143,23 +144,17 @@ fn rest_catalog(
     url: &str,
     control: Option<String>,
 ) -> RestConfig {
-    let parsed = url::Url::parse(url).ok();
-    let parsed = parsed.filter(|url| matches!(url.scheme(), "http" | "https"));
-    match &parsed {
-        None => section.problem_with(
-            "catalog",
-            "catalog: a REST catalog is rest+http://host:port/path or rest+https://…",
-        ),
-        Some(url) if !url.username().is_empty() || url.password().is_some() => section
-            .problem_with(
-                "catalog",
-                "catalog: the URL must hold no user and no password: [lake.rest] has token and credential",
-            ),
-        Some(url) if url.query().is_some() || url.fragment().is_some() => section.problem_with(
-            "catalog",
-            "catalog: nothing goes behind the URL's path: [lake.rest] has warehouse and prefix",
-        ),
-        Some(_) => {}
+    if let Err(reason) = http_url(url) {
+        let message = format!(
+            "catalog: the URL of a REST catalog (rest+http://host:port/path) {reason}: [lake.rest] \
+             has warehouse, prefix, token and credential"
+        );
+        section.problem_with("catalog", message);
+    }
+    let oauth_server = rest.string("oauth_server");
+    if let Some(Err(reason)) = oauth_server.as_deref().map(http_url) {
+        let message = format!("oauth_server: the URL {reason}: credential and scope say the rest");
+        rest.problem_with("oauth_server", message);
     }
     let control = match control {
         Some(text) => database(section, "control", folder, &text),
@@ -169,21 +164,20 @@ fn rest_catalog(
             DatabaseConfig::Sqlite(PathBuf::new())
         }
     };
-    let config = RestConfig {
+    let server = RestOptions {
         url: url.to_owned(),
         warehouse: rest.string("warehouse"),
         prefix: rest.string("prefix"),
         token: rest.string("token").map(Secret::new),
         credential: rest.string("credential").map(Secret::new),
         scope: rest.string("scope"),
-        oauth_server: rest.string("oauth_server"),
-        control,
+        oauth_server,
     };
-    if config.token.is_some() && config.credential.is_some() {
+    if server.token.is_some() && server.credential.is_some() {
         rest.problem_with("token", "token and credential: give one of them");
     }
     rest.finish();
-    config
+    RestConfig { server, control }
 }
 
 fn database(section: &Section, key: &'static str, folder: &Path, text: &str) -> DatabaseConfig {

@@ -73,21 +73,30 @@ pub enum DatabaseConfig {
     Postgres(Secret),
 }
 
-/// `[lake.rest]`, of a catalog `rest+http://…`.
+/// A catalog `rest+http://…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestConfig {
-    /// Of `lake.catalog`, without `rest+`.
-    pub url: String,
-    /// What the server calls the catalog.
-    pub warehouse: Option<String>,
-    pub prefix: Option<String>,
-    pub token: Option<Secret>,
-    /// `id:secret` of OAuth2's client credentials.
-    pub credential: Option<Secret>,
-    pub scope: Option<String>,
-    pub oauth_server: Option<String>,
+    pub server: RestOptions,
     /// `lake.control`.
     pub control: DatabaseConfig,
+}
+
+/// How a REST catalog is reached: `lake.catalog` without `rest+`, and `[lake.rest]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RestOptions {
+    /// `http://host:port/base`, with or without `/v1` at its end; no user and no password in it.
+    pub url: String,
+    /// What the server calls the catalog, where it has several.
+    pub warehouse: Option<String>,
+    /// Of all paths; a server that wants one says so itself.
+    pub prefix: Option<String>,
+    /// A bearer token that does not end.
+    pub token: Option<Secret>,
+    /// OAuth2 client credentials, `id:secret`.
+    pub credential: Option<Secret>,
+    pub scope: Option<String>,
+    /// Where the credentials buy a token; the catalog's own `/v1/oauth/tokens` unless told.
+    pub oauth_server: Option<String>,
 }
 
 /// `[lake.s3]`; all optional: what is missing is taken from the usual AWS places.

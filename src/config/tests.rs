@@ -228,9 +228,9 @@ fn the_documented_rest_catalog_is_sound() {
     let CatalogConfig::Rest(rest) = &config.lake.catalog else {
         panic!("a REST catalog");
     };
-    assert_eq!(rest.url, "https://catalog.example:8181/base");
-    assert_eq!(rest.warehouse.as_deref(), Some("lake"));
-    let credential = rest.credential.as_ref().expect("one");
+    assert_eq!(rest.server.url, "https://catalog.example:8181/base");
+    assert_eq!(rest.server.warehouse.as_deref(), Some("lake"));
+    let credential = rest.server.credential.as_ref().expect("one");
     assert_eq!(credential.expose(), "id:secret");
     assert!(matches!(rest.control, DatabaseConfig::Postgres(_)));
     assert!(!format!("{config:?}").contains("id:secret"));
@@ -260,6 +260,12 @@ fn a_rest_catalog_needs_a_control_store_and_hides_its_secrets() {
     assert!(found.contains("lake.control is for"), "{found}");
     let found = with("catalog = \"sqlite:x.db\"\nrest.token = \"s3cret\"");
     assert!(found.contains("[lake.rest] is for"), "{found}");
+    for server in ["http://me:s3cret@h/t", "https://h/t?token=s3cret", "s3cret"] {
+        let server = format!("rest.oauth_server = \"{server}\"");
+        let found = with(&format!("catalog = \"rest+http://h:1\"\n{own}\n{server}"));
+        assert!(found.contains("oauth_server: "), "{found}");
+        assert!(!found.contains("s3cret"), "{found}");
+    }
     let both = "rest.token = \"a\"\nrest.credential = \"b\"";
     let found = with(&format!("catalog = \"rest+http://h:1\"\n{own}\n{both}"));
     assert!(found.contains("give one of them"), "{found}");

@@ -74,6 +74,12 @@ pub(super) async fn compute(
     }
     let mut rows = session.execute(logical, &model.query).await?;
     let target = Target::of(lake, model, plan.base.as_ref(), rows.schema().fields())?;
+    if target.create.is_some() {
+        // Before its files: there are REST catalogs that take a folder with files in it, which they
+        // did not make, for a namespace that is broken.
+        let namespace = model.name.namespace();
+        lake.catalog.create_namespace(namespace).await?;
+    }
     let mut writer = TableWriter::new(&target.table)?.with_entropy(Arc::clone(&lake.entropy));
     let schema = writer.schema();
     let mut count = 0_usize;
@@ -159,9 +165,6 @@ pub(super) async fn publish(
         changes: vec![change],
         guards: vec![Guard::Lease(lease.clone())],
     };
-    lake.catalog
-        .create_namespace(model.name.namespace())
-        .await?;
     let committed = lake.commit(&commit).await?;
     let table = committed.tables.first();
     Ok(Outcome {

@@ -3,11 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{
-    CatalogConfig, Config, DatabaseConfig, Problems, RestConfig, S3Config, Secret,
-};
+use crate::config::{CatalogConfig, Config, DatabaseConfig, Problems, S3Config, Secret};
 use crate::lake::catalog::Catalog;
-use crate::lake::catalog::rest::{RestCatalog, RestOptions};
+use crate::lake::catalog::rest::RestCatalog;
 use crate::lake::control::Control;
 use crate::lake::database::{self, SqlOptions};
 use crate::lake::store::{S3Options, Store, StoreOptions};
@@ -89,24 +87,12 @@ async fn open_catalog(
     let CatalogConfig::Rest(rest) = &config.lake.catalog else {
         return Ok((own, control));
     };
-    let catalog = RestCatalog::open(&rest_options(rest), own, Arc::clone(clock)).await;
+    let catalog = RestCatalog::open(&rest.server, own, Arc::clone(clock)).await;
     let catalog = catalog.map_err(|error| OpenError::Lake {
-        what: format!("the REST catalog {} can't be opened", rest.url),
+        what: format!("the REST catalog {} can't be opened", rest.server.url),
         error,
     })?;
     Ok((Arc::new(catalog), control))
-}
-
-fn rest_options(config: &RestConfig) -> RestOptions {
-    RestOptions {
-        url: config.url.clone(),
-        warehouse: config.warehouse.clone(),
-        prefix: config.prefix.clone(),
-        token: config.token.clone(),
-        credential: config.credential.clone(),
-        scope: config.scope.clone(),
-        oauth_server: config.oauth_server.clone(),
-    }
 }
 
 /// Opens what is there, and makes nothing: `Missing` when there is no lakehouse yet.

@@ -10,6 +10,7 @@ use super::Error;
 use super::delete::{BATCH, Deleter};
 use super::table::Task;
 use crate::lake::Table;
+use crate::lake::commit::SCRATCH;
 use crate::lake::store::normalise;
 
 const DATA_ENDINGS: [&str; 4] = [".parquet", ".orc", ".avro", ".puffin"];
@@ -71,21 +72,34 @@ fn is_a_folder_of_its_own(location: &str) -> bool {
     !key.trim_matches('/').is_empty()
 }
 
-/// Whether a file's name is one that an Iceberg writer gives. Both normalised; `folder` is the
-/// table's, with a slash at its end.
+/// Folders of a table, in its own, that hold an Iceberg writer's files.
+const DATA: &str = "data";
+const METADATA: &str = "metadata";
+
+/// Whether a file's name is one that an Iceberg writer gives, in a place where it puts files of this
+/// table. Both normalised; `folder` is the table's, with a slash at its end. What else lies there
+/// may be another table's: those of a namespace that has this table's name lie within its folder,
+/// and no catalog lists nested namespaces for us.
 fn is_a_writers(place: &str, folder: &str) -> bool {
-    let Some(path) = place.strip_prefix(folder) else {
+    let Some((directory, name)) = place
+        .strip_prefix(folder)
+        .and_then(|path| path.rsplit_once('/'))
+    else {
         return false;
     };
-    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
     if name.starts_with(['.', '_']) || directory.split('/').any(|part| part.starts_with('.')) {
         return false;
     }
-    let endings: &[&str] = match directory.split('/').next() {
-        Some("metadata") => &METADATA_ENDINGS,
-        _ => &DATA_ENDINGS,
+    let mut parts = directory.split('/');
+    let endings: &[&str] = match parts.next() {
+        Some(DATA) => &DATA_ENDINGS,
+        Some(METADATA) => &METADATA_ENDINGS,
+        _ => return false,
     };
-    endings.iter().any(|ending| name.ends_with(ending))
+    // A nested table may itself be called so.
+    let nested = parts.clone().any(|part| matches!(part, DATA | METADATA));
+    (!nested || parts.next().is_some_and(|part| part.starts_with(SCRATCH)))
+        && endings.iter().any(|ending| name.ends_with(ending))
 }
 
 #[cfg(test)]
@@ -100,7 +114,8 @@ mod tests {
             "/w/shop/events/metadata/00001-a.gz.metadata.json",
             "/w/shop/events/metadata/snap-1-0-a.avro",
             "/w/shop/events/data/day=2026-01-01/a.parquet",
-            "/w/shop/events/a.orc",
+            "/w/shop/events/data/0110/1010/a.orc",
+            "/w/shop/events/data/scratch-0f/data/a.parquet",
         ] {
             assert!(is_a_writers(place, folder), "{place}");
         }
@@ -113,6 +128,14 @@ mod tests {
             "/w/shop/events/metadata/a.parquet",
             "/w/shop/events2/data/a.parquet",
             "/w/shop/events/data/a.metadata.json",
+            "/w/shop/events/a.parquet",
+            // Tables of the namespaces shop.events and shop.events.data.
+            "/w/shop/events/clicks/data/a.parquet",
+            "/w/shop/events/clicks/metadata/snap-1-0-a.avro",
+            "/w/shop/events/data/data/a.parquet",
+            "/w/shop/events/data/metadata/snap-1-0-a.avro",
+            "/w/shop/events/metadata/metadata/00001-a.metadata.json",
+            "/w/shop/events/data/clicks/data/a.parquet",
         ] {
             assert!(!is_a_writers(place, folder), "{place}");
         }

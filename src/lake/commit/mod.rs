@@ -132,6 +132,10 @@ pub struct NewTable {
 /// table's name. Two tables in one folder would have upkeep remove each other's files.
 pub const LOCATION: &str = "location";
 
+/// How a folder in a table's data folder begins that holds rows which are only passed on. Whatever
+/// lies there is that table's.
+pub const SCRATCH: &str = "scratch-";
+
 /// What happens to a table's files.
 #[derive(Clone, Debug)]
 pub enum FileChange {

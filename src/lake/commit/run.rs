@@ -12,6 +12,7 @@ use futures::{StreamExt, TryStreamExt};
 use iceberg::spec::ManifestFile;
 use uuid::Uuid;
 
+use self::authored::Half;
 use super::encode::{ManifestListFile, NewFile};
 use super::prepare::{Prepared, Work, names_commit};
 use super::{Commit, CommitError, Committed};
@@ -44,6 +45,7 @@ pub async fn run(lake: &Lake, commit: &Commit) -> Result<Committed, CommitError>
         conflicts: 0,
         silences: 0,
         unresolved: None,
+        half: None,
         shared: BTreeMap::new(),
         authored: lake.catalog.writes_metadata(),
     };
@@ -81,6 +83,8 @@ struct Run<'a> {
     conflicts: u32,
     silences: u32,
     unresolved: Option<Unresolved>,
+    /// Since when a part of the commit has been visible without the rest.
+    half: Option<Half>,
     /// Files that more than one attempt uses, and whether they are known to be written.
     shared: BTreeMap<String, bool>,
     /// Whether the catalog's server writes the metadata files.
@@ -89,6 +93,7 @@ struct Run<'a> {
 
 /// Attempts whose outcome was unknown when they ended.
 struct Unresolved {
+    /// One without swaps is known by what it has left only, and stays open.
     swaps: Vec<Vec<Swap>>,
     cause: Error,
 }
@@ -134,6 +139,9 @@ impl Run<'_> {
     async fn attempt(&mut self) -> Result<Option<Committed>, CommitError> {
         let loaded = async {
             let bases = self.load().await?;
+            if self.shows_some(&self.done_already(&bases)) {
+                return Ok(bases);
+            }
             self.make_missing(bases).await
         };
         let loaded = loaded.await;
@@ -145,11 +153,14 @@ impl Run<'_> {
         if self.took_place(&bases) {
             return self.found(bases).map(Some);
         }
-        self.settle(&bases);
         let done = self.done_already(&bases);
-        if self.is_torn(&done) {
-            let error = Error::unavailable("the catalog shows half of the commit");
-            return self.silence(error).await;
+        if self.shows_some(&done) {
+            if self.waits_for_the_rest(&bases, &done).await? {
+                return Ok(None);
+            }
+        } else {
+            self.half = None;
+            self.settle(&bases);
         }
 
         self.attempts += 1;
@@ -237,7 +248,9 @@ impl Run<'_> {
     }
 
     /// An unresolved attempt can't win any more once one of the pointers it expects has moved:
-    /// names of metadata files never come back.
+    /// names of metadata files never come back. Where the server writes the metadata all of them
+    /// must have: it may carry out a part. Only for a commit of which nothing is visible, as what
+    /// moved the pointer may have been the attempt itself.
     fn settle(&mut self, bases: &Bases) {
         let Some(unresolved) = &mut self.unresolved else {
             return;
@@ -253,12 +266,21 @@ impl Run<'_> {
                 return true;
             }
             let base = index.and_then(|index| bases[index].as_ref());
-            if let Some(edit) = &swap.edit {
-                return !edit.has_lapsed(base.map(|base| base.metadata().as_ref()));
+            if self.authored {
+                // A drop has no requirement that could fail it.
+                let edit = swap.edit.as_ref();
+                let now = base.map(|base| base.metadata().as_ref());
+                return edit.is_none_or(|edit| !edit.has_lapsed(now));
             }
             swap.expected.as_deref() == base.map(Table::metadata_location)
         };
-        unresolved.swaps.retain(|swaps| swaps.iter().all(stands));
+        unresolved.swaps.retain(|swaps| {
+            if self.authored {
+                swaps.is_empty() || swaps.iter().any(stands)
+            } else {
+                swaps.iter().all(stands)
+            }
+        });
         if unresolved.swaps.is_empty() {
             self.unresolved = None;
         }

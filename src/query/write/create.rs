@@ -20,7 +20,7 @@ use super::{Result, TEMPORARY, WORK, Writer, Written, folded, refuse, unsupporte
 use crate::declare::layout::partition_spec;
 use crate::domain::TableName;
 use crate::lake::Table;
-use crate::lake::commit::{LOCATION, NewTable};
+use crate::lake::commit::{LOCATION, NewTable, SCRATCH};
 use crate::query::catalog::Own;
 use crate::query::declared::{Declared, PROPERTY};
 use crate::query::names;
@@ -226,7 +226,7 @@ impl Writer<'_> {
         let schema = Schema::builder().with_fields(fields).build();
         let schema = schema.map_err(|error| refuse("XX000", error.to_string()))?;
         let beside = target.draft.table.metadata().location();
-        let location = format!("{beside}/data/scratch-{}", lake.entropy.uuid().simple());
+        let location = format!("{beside}/data/{SCRATCH}{}", lake.entropy.uuid().simple());
         let new = NewTable {
             schema,
             partition: Default::default(),

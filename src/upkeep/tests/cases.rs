@@ -110,6 +110,39 @@ async fn another_tables_folder_within_ones_own_is_left_alone() {
     assert!(!house.exists(orphan_of_inner).await);
 }
 
+/// The namespace `shop.events` of another engine has its tables within the folder of our table
+/// `shop.events`, and no catalog lists them for us.
+#[tokio::test]
+async fn a_nested_namespaces_tables_are_left_alone() {
+    let mut house = House::new(21);
+    house.create(TABLE).await;
+    house.append(TABLE).await;
+    let mut theirs = Vec::new();
+    for table in ["clicks", "data", "metadata", "data/deeper"] {
+        for file in [
+            "data/a.parquet",
+            "data/day=2026-01-01/b.parquet",
+            "metadata/00000-a.metadata.json",
+            "metadata/snap-1-0-a.avro",
+        ] {
+            theirs.push(format!("/wh/shop/events/{table}/{file}"));
+        }
+    }
+    for file in &theirs {
+        house.put(file).await;
+    }
+    let orphan = "/wh/shop/events/data/day=2026-01-01/orphan.parquet";
+    house.put(orphan).await;
+    house.pass_time(30 * DAY);
+    let report = house.pass_one(true).await;
+    assert!(report.swept && !house.exists(orphan).await);
+    assert_eq!(report.files_deleted, 1);
+    assert_eq!(report.files_foreign, theirs.len() as u64);
+    for file in &theirs {
+        assert!(house.exists(file).await, "{file}");
+    }
+}
+
 #[tokio::test]
 async fn a_folder_that_two_names_share_loses_nothing() {
     let mut house = House::new(6);

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::shop::{Shop, engine, jobs, query};
 use crate::known::{self, EXPECTED, Known};
+use crate::parts;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shipped_models_publish_what_was_worked_out_by_hand_on_sqlite() {
@@ -21,6 +22,12 @@ async fn shipped_models_publish_what_was_worked_out_by_hand_on_sqlite() {
 #[ignore = "needs Postgres: run ./test"]
 async fn shipped_models_publish_what_was_worked_out_by_hand_on_postgres() {
     publish_and_compare(Shop::on_postgres().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Postgres and S3's Iceberg REST catalog: run ./test"]
+async fn shipped_models_publish_what_was_worked_out_by_hand_over_a_rest_catalog() {
+    publish_and_compare(Shop::on_rest(parts::rest_catalog()).await).await;
 }
 
 /// Late records and repeats come behind a run, so that the second has to mend what the first
@@ -51,7 +58,7 @@ async fn publish_and_compare(shop: Shop) {
     assert_eq!(snapshots(&lake).await, before);
 }
 
-async fn run_all(jobs: &std::sync::Arc<Jobs>, models: usize) {
+pub async fn run_all(jobs: &std::sync::Arc<Jobs>, models: usize) {
     let runs = jobs.run_all_once(&CancellationToken::new()).await.unwrap();
     assert_eq!(runs.len(), models);
     for run in runs {
@@ -60,7 +67,7 @@ async fn run_all(jobs: &std::sync::Arc<Jobs>, models: usize) {
 }
 
 /// Every published table against its expected rows, and what it says that it read.
-async fn compare(lake: &Lake) {
+pub async fn compare(lake: &Lake) {
     let engine = engine(lake.clone());
     let events = lake.table(&"shop.events".parse().unwrap()).await.unwrap();
     let read = events.metadata().current_snapshot_id();
@@ -75,7 +82,7 @@ async fn compare(lake: &Lake) {
     }
 }
 
-async fn dead_letters_hold_the_bad(lake: &Lake, records: &[Known]) {
+pub async fn dead_letters_hold_the_bad(lake: &Lake, records: &[Known]) {
     let bad = records.iter().enumerate().filter(|(_, r)| !r.is_event);
     let mut offsets: Vec<String> = bad.map(|(offset, _)| offset.to_string()).collect();
     offsets.sort();

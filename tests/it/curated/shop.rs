@@ -1,5 +1,5 @@
 //! The shop's lakehouse: warehouse and event log in a folder of its own, the catalog in SQLite or
-//! Postgres, the shipped stream and the shipped models.
+//! Postgres, or all tables with a REST catalog and S3; the shipped stream and the shipped models.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,17 @@ use frazil::declare::stream::Stream;
 use frazil::domain::TableName;
 use frazil::jobs::{Jobs, JobsOptions};
 use frazil::lake::Lake;
-use frazil::lake::database::{SqlDatabase, SqlOptions};
+use frazil::lake::catalog::Catalog;
+use frazil::lake::catalog::rest::RestCatalog;
 use frazil::lake::store::{Store, StoreOptions};
 use frazil::query::{Access, Engine, EngineOptions, SessionOptions};
-use frazil::seams::{OsEntropy, SystemClock};
+use frazil::seams::{Clock, OsEntropy, SystemClock};
 use frazil::sink::source::embedded::{EmbeddedLog, EmbeddedSource, NewRecord};
 use frazil::sink::source::{Connector, Source};
 use frazil::sink::{SinkSettings, run_stream};
 use tokio_util::sync::CancellationToken;
 
+use crate::database::{self, backend::open_with};
 use crate::known;
 use crate::parts;
 
@@ -32,8 +34,9 @@ const TOPIC: &str = "shop-events";
 
 pub struct Shop {
     folder: tempfile::TempDir,
-    /// URL of the catalog's database.
+    /// URL of the catalog's database, of the control store's where there is a REST catalog.
     pub catalog: String,
+    rest: Option<parts::Rest>,
     log: EmbeddedLog,
     stream: Arc<Stream>,
 }
@@ -42,15 +45,21 @@ impl Shop {
     pub async fn on_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let catalog = format!("sqlite://{}/catalog.db", folder.path().display());
-        Self::new(folder, catalog).await
+        Self::new(folder, catalog, None).await
     }
 
     pub async fn on_postgres() -> Self {
         let catalog = parts::postgres_database().await;
-        Self::new(tempfile::tempdir().unwrap(), catalog).await
+        Self::new(tempfile::tempdir().unwrap(), catalog, None).await
     }
 
-    async fn new(folder: tempfile::TempDir, catalog: String) -> Self {
+    /// With this REST catalog.
+    pub async fn on_rest(rest: parts::Rest) -> Self {
+        let control = parts::postgres_database().await;
+        Self::new(tempfile::tempdir().unwrap(), control, Some(rest)).await
+    }
+
+    async fn new(folder: tempfile::TempDir, catalog: String, rest: Option<parts::Rest>) -> Self {
         let log = EmbeddedLog::open(&folder.path().join("log.db"), Arc::new(OsEntropy))
             .await
             .unwrap();
@@ -62,6 +71,7 @@ impl Shop {
         Self {
             folder,
             catalog,
+            rest,
             log,
             stream: Arc::new(stream),
         }
@@ -72,20 +82,32 @@ impl Shop {
     }
 
     pub fn warehouse(&self) -> String {
-        format!("file://{}", self.file("warehouse").display())
+        match &self.rest {
+            None => format!("file://{}", self.file("warehouse").display()),
+            Some(rest) => rest.warehouse.clone(),
+        }
     }
 
     /// The lake as a process opens it: with connections of its own.
     pub async fn lake(&self) -> Lake {
-        let clock = Arc::new(SystemClock::default());
-        let url = self.catalog.parse().unwrap();
-        let database = SqlDatabase::open(&url, clock.clone(), SqlOptions::default())
-            .await
-            .unwrap();
+        self.lake_at(Arc::new(SystemClock::default())).await
+    }
+
+    /// The same, in a process that goes by this clock.
+    pub async fn lake_at(&self, clock: Arc<dyn Clock>) -> Lake {
+        let database = open_with(&self.catalog, clock.clone()).await;
+        let (catalog, store): (Arc<dyn Catalog>, _) = match &self.rest {
+            None => (database.catalog(), Store::open(StoreOptions::default())),
+            Some(rest) => {
+                let options = database::rest::options(rest, &rest.url);
+                let catalog = RestCatalog::open(&options, database.catalog(), clock.clone()).await;
+                (Arc::new(catalog.unwrap()), database::rest::store())
+            }
+        };
         Lake {
-            catalog: database.catalog(),
+            catalog,
             control: database.control(),
-            store: Store::open(StoreOptions::default()),
+            store,
             clock,
             entropy: Arc::new(OsEntropy),
             warehouse: self.warehouse(),

@@ -1,13 +1,14 @@
 //! Catalog and control store: one conformance suite over every backend, and what only the
 //! databases can get wrong (layouts of others, versions, hangs, lost replies).
 
-mod backend;
+pub mod backend;
 mod catalog_cases;
 mod control_cases;
 mod layout;
 mod outage;
 pub mod proxy;
-mod rest;
+pub mod rest;
+mod rest_answers;
 mod rest_cases;
 mod versions;
 

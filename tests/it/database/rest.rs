@@ -234,7 +234,7 @@ fn place(table: &TableName) -> String {
     format!("{}/{}", table.namespace(), table.name())
 }
 
-fn metadata(location: &str) -> TableMetadata {
+pub fn metadata(location: &str) -> TableMetadata {
     TableMetadataBuilder::new(
         schema(),
         PartitionSpec::unpartition_spec().into_unbound(),

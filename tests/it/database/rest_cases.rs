@@ -400,7 +400,8 @@ async fn a_server_without_transactions_moves_one_table_at_a_time() {
     let error = catalog.swap(&both, &[]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
     assert!(error.to_string().contains("transactions/commit"), "{error}");
-    // What it does not know is no table.
-    assert_eq!(catalog.load(&table("shop.a")).await.unwrap(), None);
+    // It answers 404 to whatever it does not know, in no words of a catalog's.
+    let lost = catalog.load(&table("shop.a")).await.unwrap_err();
+    assert_eq!(lost.kind(), ErrorKind::Unavailable, "{lost}");
     server.abort();
 }

@@ -16,7 +16,7 @@ mod history;
 mod mutant;
 mod oracle;
 mod process;
-mod rows;
+pub mod rows;
 mod scenarios;
 mod source;
 mod tally;

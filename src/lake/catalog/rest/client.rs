@@ -11,7 +11,7 @@ use url::Url;
 
 use super::login::Login;
 use super::messages::Problem;
-use super::options::RestOptions;
+use crate::config::{RestOptions, http_url};
 use crate::lake::{Error, Result};
 use crate::seams::Clock;
 
@@ -20,6 +20,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// A table's metadata is the largest thing that is asked for.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
+/// An error, a token: short texts. Of a longer error the beginning is kept.
+const MAX_SHORT_BYTES: usize = 256 << 10;
 /// What of an answer's text is shown.
 const MAX_SHOWN: usize = 300;
 const READ_TRIES: u32 = 4;
@@ -62,7 +64,7 @@ impl<'a> Request<'a> {
     }
 }
 
-#[derive(Debug)]
+/// Can't be printed: it may hold a token.
 pub struct Answer {
     pub status: StatusCode,
     pub body: Vec<u8>,
@@ -72,6 +74,14 @@ impl Answer {
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body)
             .map_err(|error| Error::corrupt(format!("the catalog's answer can't be read: {error}")))
+    }
+
+    /// Whether it says in the protocol's own words that what was asked for is not there. Any
+    /// server says 404, to a wrong URL or while something before it has lost it.
+    pub fn is_missing(&self) -> bool {
+        let problem = || serde_json::from_slice::<Problem>(&self.body);
+        self.status == StatusCode::NOT_FOUND
+            && problem().is_ok_and(|problem| !problem.error.kind.is_empty())
     }
 
     /// The server's words, for people.
@@ -182,7 +192,7 @@ impl Client {
 
     /// A form, to a server of tokens; it changes nothing that matters.
     pub async fn post_form(&self, url: Url, form: &[(&str, &str)]) -> Result<Answer, Silence> {
-        collect(self.http.post(url).form(form)).await
+        collect(self.http.post(url).form(form), MAX_SHORT_BYTES).await
     }
 
     pub fn now(&self) -> Duration {
@@ -204,7 +214,7 @@ impl Client {
                 .header(reqwest::header::CONTENT_TYPE, "application/json")
                 .body(body.clone());
         }
-        collect(sent).await
+        collect(sent, MAX_ANSWER_BYTES).await
     }
 
     fn url(&self, request: &Request<'_>) -> Url {
@@ -225,26 +235,16 @@ pub fn is_passing(status: StatusCode) -> bool {
 }
 
 fn base(text: &str) -> Result<Url> {
-    let wrong = |reason: &str| Error::invalid(format!("the REST catalog's URL {reason}"));
-    let mut url = Url::parse(text).map_err(|error| wrong(&format!("can't be read: {error}")))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(wrong("is not of the form http://host:port"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong(
-            "must hold no user and no password: use a token or a credential",
-        ));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("must not go on behind its path"));
-    }
+    let mut url = http_url(text)
+        .map_err(|reason| Error::invalid(format!("the REST catalog's URL {reason}")))?;
     let path = url.path().trim_end_matches('/').to_owned();
     let path = path.strip_suffix("/v1").unwrap_or(&path);
     url.set_path(&format!("{path}/v1"));
     Ok(url)
 }
 
-async fn collect(request: reqwest::RequestBuilder) -> Result<Answer, Silence> {
+/// The answer, where it is no longer than `most` or tells of an error.
+async fn collect(request: reqwest::RequestBuilder, most: usize) -> Result<Answer, Silence> {
     let mut response = match request.send().await {
         Ok(response) => response,
         Err(error) if error.is_connect() || error.is_builder() => {
@@ -253,15 +253,24 @@ async fn collect(request: reqwest::RequestBuilder) -> Result<Answer, Silence> {
         Err(error) => return Err(Silence::Unanswered(reasons(error))),
     };
     let status = response.status();
+    let most = if status.is_success() {
+        most
+    } else {
+        MAX_SHORT_BYTES
+    };
     let mut body = Vec::new();
     loop {
         let chunk = response.chunk().await;
         match chunk.map_err(|error| Silence::Unanswered(reasons(error)))? {
             None => return Ok(Answer { status, body }),
-            Some(chunk) if body.len() + chunk.len() > MAX_ANSWER_BYTES => {
-                return Err(Silence::Unanswered(format!(
-                    "the answer is longer than {MAX_ANSWER_BYTES} bytes"
-                )));
+            Some(chunk) if body.len() + chunk.len() > most => {
+                if status.is_success() {
+                    let reason = format!("the answer is longer than {most} bytes");
+                    return Err(Silence::Unanswered(reason));
+                }
+                // What it says at length is not needed to know that it refused.
+                body.extend_from_slice(&chunk[..most - body.len()]);
+                return Ok(Answer { status, body });
             }
             Some(chunk) => body.extend_from_slice(&chunk),
         }
@@ -297,15 +306,26 @@ mod tests {
     }
 
     #[test]
-    fn a_url_with_a_secret_is_refused_and_not_shown() {
-        for text in [
-            "http://me:s3cret@h/",
-            "http://h/?token=s3cret",
-            "ftp://h/",
-            "h:1",
+    fn a_404_is_believed_in_the_protocols_words_only() {
+        let answer = |status, body: &str| Answer {
+            status,
+            body: body.as_bytes().to_vec(),
+        };
+        let word = r#"{"error": {"message": "none", "type": "NoSuchTableException", "code": 404}}"#;
+        assert!(answer(StatusCode::NOT_FOUND, word).is_missing());
+        assert!(!answer(StatusCode::CONFLICT, word).is_missing());
+        for other in [
+            "",
+            "404 page not found",
+            "{}",
+            r#"{"message": "no Route matched"}"#,
+            r#"{"error": {"code": 404, "message": "none", "status": "NOT_FOUND"}}"#,
+            r#"{"error": "not_found"}"#,
         ] {
-            let error = base(text).unwrap_err();
-            assert!(!error.to_string().contains("s3cret"), "{error}");
+            assert!(
+                !answer(StatusCode::NOT_FOUND, other).is_missing(),
+                "{other}"
+            );
         }
     }
 }

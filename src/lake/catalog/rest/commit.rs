@@ -1,7 +1,7 @@
 //! Changes of a REST catalog: tables made, moved, dropped, renamed. Each request is sent once, and
-//! the answer decides what is known: 2xx it took place; 404 and 409 another was first; other 4xx
-//! nothing took place; 5xx, 408 and silence nobody knows (the specification says so of 500, 502 and
-//! 504; 503 may come from something before the server).
+//! the answer decides what is known: 2xx it took place; 409, and 404 in the protocol's own words,
+//! another was first; other 4xx nothing took place; 5xx, 408, any other 404 and silence nobody knows
+//! (the specification says so of 500, 502 and 504; 503 may come from something before the server).
 
 use iceberg::TableRequirement;
 use iceberg::spec::{FormatVersion, TableMetadata};
@@ -20,6 +20,8 @@ enum Reply {
     Done(Answer),
     /// Another was first, or what it was to change is not there.
     Conflict(Answer),
+    /// A 404 that no catalog says.
+    Stray(Answer),
 }
 
 impl RestCatalog {
@@ -45,6 +47,7 @@ impl RestCatalog {
                 tracing::debug!(%table, answer = answer.told(), "the catalog refused a commit");
                 Ok(SwapOutcome::Moved(table.clone()))
             }
+            Reply::Stray(answer) => Err(self.stray(&answer, &table.to_string())),
         }
     }
 
@@ -54,11 +57,7 @@ impl RestCatalog {
         let names: Vec<String> = swaps.iter().map(|swap| swap.table.to_string()).collect();
         let names = names.join(", ");
         if !self.transactions {
-            return Err(Error::invalid(format!(
-                "{names} can't be committed together: the catalog {} has no transactions over \
-                 several tables (POST /v1/{{prefix}}/transactions/commit)",
-                self.client.name()
-            )));
+            return Err(self.no_transactions(&names));
         }
         if swaps.iter().any(|swap| swap.new.is_none()) {
             return Err(Error::invalid(format!(
@@ -87,8 +86,13 @@ impl RestCatalog {
             .await?
         {
             Reply::Done(_) => Ok(SwapOutcome::Swapped),
+            Reply::Conflict(answer) | Reply::Stray(answer)
+                if answer.status == StatusCode::NOT_FOUND =>
+            {
+                self.not_found(swaps, &names).await
+            }
             // Which table it was is in the answer's words only.
-            Reply::Conflict(answer) => {
+            Reply::Conflict(answer) | Reply::Stray(answer) => {
                 tracing::debug!(
                     tables = names,
                     answer = answer.told(),
@@ -97,6 +101,25 @@ impl RestCatalog {
                 Ok(SwapOutcome::Moved(swaps[0].table.clone()))
             }
         }
+    }
+
+    /// A transaction met 404: one of its tables is gone, or the server has no transactions though it
+    /// did not say so.
+    async fn not_found(&self, swaps: &[Swap], names: &str) -> Result<SwapOutcome> {
+        for swap in swaps {
+            if self.load_one(&swap.table).await?.is_none() {
+                return Ok(SwapOutcome::Moved(swap.table.clone()));
+            }
+        }
+        Err(self.no_transactions(names))
+    }
+
+    fn no_transactions(&self, names: &str) -> Error {
+        Error::invalid(format!(
+            "{names} can't be committed together: the catalog {} has no transactions over \
+             several tables (POST /v1/{{prefix}}/transactions/commit)",
+            self.client.name()
+        ))
     }
 
     /// The files stay, as far as the server goes by that.
@@ -113,6 +136,7 @@ impl RestCatalog {
         match self.write(&request, &table.to_string()).await? {
             Reply::Done(_) => Ok(SwapOutcome::Swapped),
             Reply::Conflict(_) => Ok(SwapOutcome::Moved(table.clone())),
+            Reply::Stray(answer) => Err(self.stray(&answer, &table.to_string())),
         }
     }
 
@@ -128,6 +152,7 @@ impl RestCatalog {
         match self.write(&request, &from.table.to_string()).await? {
             Reply::Done(_) => Ok(SwapOutcome::Swapped),
             Reply::Conflict(_) => Ok(SwapOutcome::Moved(renamed.table.clone())),
+            Reply::Stray(answer) => Err(self.stray(&answer, &from.table.to_string())),
         }
     }
 
@@ -169,6 +194,7 @@ impl RestCatalog {
             }
             Reply::Conflict(answer) if answer.status == StatusCode::CONFLICT => Ok(false),
             Reply::Conflict(answer) => Err(refused(&answer, &format!("to make {table}"))),
+            Reply::Stray(answer) => Err(self.stray(&answer, &table.to_string())),
         }
     }
 
@@ -190,7 +216,9 @@ impl RestCatalog {
         };
         match answer.status {
             status if status.is_success() => Ok(Reply::Done(answer)),
-            StatusCode::NOT_FOUND | StatusCode::CONFLICT => Ok(Reply::Conflict(answer)),
+            StatusCode::CONFLICT => Ok(Reply::Conflict(answer)),
+            StatusCode::NOT_FOUND if answer.is_missing() => Ok(Reply::Conflict(answer)),
+            StatusCode::NOT_FOUND => Ok(Reply::Stray(answer)),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::TOO_EARLY => Err(Error::conflict(format!(
                 "the catalog {name} is busy: {}",
                 answer.told()
@@ -205,7 +233,7 @@ impl RestCatalog {
 }
 
 /// Trouble before anything was sent: no reason to look for an outcome.
-fn nothing_moved(error: Error) -> Error {
+pub(super) fn nothing_moved(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Unavailable => Error::conflict(error.to_string()),
         _ => error,

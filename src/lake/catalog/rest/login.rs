@@ -8,8 +8,7 @@ use url::Url;
 
 use super::client::{Client, Silence, is_passing};
 use super::messages::Token;
-use super::options::RestOptions;
-use crate::config::Secret;
+use crate::config::{RestOptions, Secret, http_url};
 use crate::lake::{Error, Result};
 
 const DEFAULT_SCOPE: &str = "catalog";
@@ -17,6 +16,8 @@ const DEFAULT_SCOPE: &str = "catalog";
 const MARGIN: Duration = Duration::from_secs(60);
 /// Of a server that doesn't say.
 const DEFAULT_LIFE: Duration = Duration::from_secs(3_600);
+/// And however long a server says that it lasts.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
 pub enum Login {
     None,
@@ -53,10 +54,8 @@ impl Login {
             None => ("", credential.expose()),
         };
         let server = match &options.oauth_server {
-            Some(text) => Url::parse(text).map_err(|error| {
-                Error::invalid(format!(
-                    "the URL of the OAuth2 server can't be read: {error}"
-                ))
+            Some(text) => http_url(text).map_err(|reason| {
+                Error::invalid(format!("the URL of the OAuth2 server {reason}"))
             })?,
             None => {
                 let mut url = base.clone();
@@ -123,12 +122,9 @@ impl Credentials {
             return Ok(token);
         }
         let bought = self.buy(client).await?;
-        let life = bought.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
-        // A short life is used for its half at least.
-        let life = life.saturating_sub(MARGIN).max(life / 2);
         *self.held() = Some(Held {
             token: Secret::new(bought.access_token.clone()),
-            until: client.now() + life,
+            until: client.now() + life(bought.expires_in),
         });
         Ok(bought.access_token)
     }
@@ -144,7 +140,12 @@ impl Credentials {
         }
         let server = &self.server;
         match client.post_form(server.clone(), &form).await {
-            Ok(answer) if answer.status.is_success() => answer.parse(),
+            // Why it can't be read would show what stands there.
+            Ok(answer) if answer.status.is_success() => answer.parse().map_err(|_| {
+                Error::corrupt(format!(
+                    "the answer of the OAuth2 server {server} is no token"
+                ))
+            }),
             Ok(answer) if is_passing(answer.status) => Err(Error::unavailable(format!(
                 "the OAuth2 server {server} gives no token now: {}",
                 answer.told()
@@ -157,6 +158,45 @@ impl Credentials {
             Err(silence) => Err(Error::unavailable(format!(
                 "the OAuth2 server {server} does not answer: {silence}"
             ))),
+        }
+    }
+}
+
+/// How long a token is used.
+fn life(expires_in: Option<u64>) -> Duration {
+    let told = expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
+    let told = told.min(LONGEST_LIFE);
+    // A short life is used for its half at least.
+    told.saturating_sub(MARGIN).max(told / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_used_for_a_while_whatever_is_said_of_it() {
+        let seconds = |told| life(told).as_secs();
+        assert_eq!(seconds(None), 3_540);
+        assert_eq!(seconds(Some(600)), 540);
+        assert_eq!(seconds(Some(60)), 30);
+        assert_eq!(seconds(Some(0)), 0);
+        assert_eq!(seconds(Some(u64::MAX)), 86_340);
+    }
+
+    #[test]
+    fn a_server_of_tokens_whose_url_holds_a_secret_is_refused_and_not_shown() {
+        let base = Url::parse("http://h/v1").unwrap();
+        for server in ["http://me:s3cret@h/", "http://h/?key=s3cret", "s3cret"] {
+            let options = RestOptions {
+                credential: Some(Secret::new("id:secret")),
+                oauth_server: Some(server.to_owned()),
+                ..RestOptions::default()
+            };
+            let Err(error) = Login::new(&options, &base) else {
+                panic!("{server} is taken");
+            };
+            assert!(!error.to_string().contains("s3cret"), "{error}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use iceberg::{TableRequirement, TableUpdate};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -17,7 +18,8 @@ pub struct Config {
     pub endpoints: Option<Vec<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Can't be printed.
+#[derive(Deserialize)]
 pub struct Token {
     pub access_token: String,
     pub expires_in: Option<u64>,
@@ -37,6 +39,14 @@ pub struct Identifier {
     pub name: String,
 }
 
+/// A page of a listing.
+pub trait Page: DeserializeOwned {
+    type Item;
+
+    /// What is on it, and the token of the next one.
+    fn parts(self) -> (Vec<Self::Item>, Option<String>);
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Tables {
@@ -45,12 +55,28 @@ pub struct Tables {
     pub next_page_token: Option<String>,
 }
 
+impl Page for Tables {
+    type Item = Identifier;
+
+    fn parts(self) -> (Vec<Identifier>, Option<String>) {
+        (self.identifiers, self.next_page_token)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Namespaces {
     #[serde(default)]
     pub namespaces: Vec<Vec<String>>,
     pub next_page_token: Option<String>,
+}
+
+impl Page for Namespaces {
+    type Item = Vec<String>;
+
+    fn parts(self) -> (Vec<Vec<String>>, Option<String>) {
+        (self.namespaces, self.next_page_token)
+    }
 }
 
 #[derive(Debug, Serialize)]

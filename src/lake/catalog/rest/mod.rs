@@ -13,11 +13,10 @@
 
 mod client;
 mod commit;
+mod listing;
 mod login;
 mod messages;
-mod options;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,11 +26,10 @@ use futures::{StreamExt, TryStreamExt};
 use iceberg::spec::TableMetadata;
 use reqwest::StatusCode;
 
-pub use self::options::RestOptions;
-
 use self::client::{Answer, Client, Request};
-use self::messages::{Config, LoadedTable, Namespaces, NewNamespace, Tables};
+use self::messages::{Config, LoadedTable, NewNamespace};
 use super::{Catalog, Guard, Pointer, Swap, SwapOutcome};
+pub use crate::config::RestOptions;
 use crate::domain::TableName;
 use crate::lake::{Error, Result};
 use crate::seams::Clock;
@@ -41,8 +39,6 @@ const LOADS_AT_ONCE: usize = 8;
 /// Looks at several tables before they are held to change too fast to be seen together.
 const MAX_LOOKS: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-/// Pages of one listing.
-const MAX_PAGES: usize = 10_000;
 const TRANSACTIONS: &str = "POST /v1/{prefix}/transactions/commit";
 
 /// A REST catalog. Cheap to clone.
@@ -111,9 +107,21 @@ impl RestCatalog {
             .await?;
         match answer.status {
             StatusCode::OK => pointer(&answer, table).map(Some),
-            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::NOT_FOUND if answer.is_missing() => Ok(None),
+            StatusCode::NOT_FOUND => Err(self.stray(&answer, &table.to_string())),
             _ => Err(refused(&answer, &table.to_string())),
         }
+    }
+
+    /// A 404 that no catalog says: of a wrong URL, or of something before the server that has lost
+    /// it for now. What it was asked about may well be there.
+    fn stray(&self, answer: &Answer, what: &str) -> Error {
+        Error::unavailable(format!(
+            "the catalog {} does not say whether there is {what}: its answer is not an Iceberg \
+             catalog's; is the URL right, and the server up behind it? {}",
+            self.client.name(),
+            answer.told()
+        ))
     }
 
     /// One look at each, at some time each.
@@ -130,35 +138,6 @@ impl RestCatalog {
             .try_collect()
             .await
     }
-
-    /// The tables of one namespace; none when it is gone.
-    async fn tables_of(&self, namespace: &str) -> Result<Vec<TableName>> {
-        let mut tables = Vec::new();
-        let mut token = String::new();
-        for _ in 0..MAX_PAGES {
-            let path = self.path(&["namespaces", namespace, "tables"]);
-            let request = Request::get(path).query("pageToken", token);
-            let answer = self.client.ask(&request).await?;
-            if answer.status == StatusCode::NOT_FOUND {
-                return Ok(tables);
-            }
-            if !answer.status.is_success() {
-                return Err(refused(&answer, &format!("the tables of {namespace}")));
-            }
-            let page: Tables = answer.parse()?;
-            // Another engine's odd names can't be asked for here.
-            tables.extend(
-                page.identifiers
-                    .iter()
-                    .filter_map(|one| TableName::new(namespace, &one.name).ok()),
-            );
-            match page.next_page_token.filter(|token| !token.is_empty()) {
-                None => return Ok(tables),
-                Some(next) => token = next,
-            }
-        }
-        Err(endless(namespace))
-    }
 }
 
 #[async_trait]
@@ -171,7 +150,7 @@ impl Catalog for RestCatalog {
         }
         for look in 1..MAX_LOOKS {
             let again = self.look(tables).await?;
-            if again == seen {
+            if is_same(&again, &seen) {
                 return Ok(seen);
             }
             seen = again;
@@ -186,34 +165,11 @@ impl Catalog for RestCatalog {
     }
 
     async fn list(&self) -> Result<Vec<TableName>> {
-        let mut tables = BTreeSet::new();
-        for namespace in self.namespaces().await? {
-            tables.extend(self.tables_of(&namespace).await?);
-        }
-        Ok(tables.into_iter().collect())
+        self.all_tables().await
     }
 
     async fn namespaces(&self) -> Result<Vec<String>> {
-        let mut all = BTreeSet::new();
-        let mut token = String::new();
-        for _ in 0..MAX_PAGES {
-            let request = Request::get(self.path(&["namespaces"])).query("pageToken", token);
-            let answer = self.client.ask(&request).await?;
-            if !answer.status.is_success() {
-                return Err(refused(&answer, "its namespaces"));
-            }
-            let page: Namespaces = answer.parse()?;
-            // Nested ones and odd names can't be asked for here.
-            all.extend(page.namespaces.into_iter().filter_map(|mut levels| {
-                let name = levels.pop().filter(|_| levels.is_empty())?;
-                super::check_namespace(&name).is_ok().then_some(name)
-            }));
-            match page.next_page_token.filter(|token| !token.is_empty()) {
-                None => return Ok(all.into_iter().collect()),
-                Some(next) => token = next,
-            }
-        }
-        Err(endless("the catalog"))
+        self.all_namespaces().await
     }
 
     async fn create_namespace(&self, namespace: &str) -> Result<()> {
@@ -234,7 +190,9 @@ impl Catalog for RestCatalog {
     async fn swap(&self, swaps: &[Swap], guards: &[Guard]) -> Result<SwapOutcome> {
         super::check_swaps(swaps)?;
         if !guards.is_empty() {
-            let held = self.guards.swap(&[], guards).await?;
+            // Nothing was sent yet.
+            let asked = self.guards.swap(&[], guards).await;
+            let held = asked.map_err(commit::nothing_moved)?;
             if held != SwapOutcome::Swapped {
                 return Ok(held);
             }
@@ -271,8 +229,19 @@ fn refused(answer: &Answer, what: &str) -> Error {
     Error::invalid(format!("the catalog refuses {what}: {}", answer.told()))
 }
 
-fn endless(what: &str) -> Error {
-    Error::invalid(format!(
-        "the list of {what} has more than {MAX_PAGES} pages: is it the right catalog?"
-    ))
+/// Whether two looks show the same. The server may write one metadata in another order each time.
+fn is_same(one: &[Option<Pointer>], other: &[Option<Pointer>]) -> bool {
+    let same = |(one, other): (&Option<Pointer>, &Option<Pointer>)| {
+        let (Some(one), Some(other)) = (one, other) else {
+            return one == other;
+        };
+        one == other
+            || one.metadata_location == other.metadata_location && parsed(one) == parsed(other)
+    };
+    one.len() == other.len() && one.iter().zip(other).all(same)
+}
+
+/// None where it can't be read, which whoever reads the table will say.
+fn parsed(pointer: &Pointer) -> Option<TableMetadata> {
+    serde_json::from_slice(pointer.metadata.as_ref()?).ok()
 }

@@ -70,7 +70,8 @@ impl Work<'_> {
         edit.renamed_from.clone_from(&self.change.renamed_from);
         if edit.renamed_from.is_some() && !edit.updates.is_empty() {
             return Err(Error::invalid(format!(
-                "{name}: a REST catalog can't rename a table and change it at once; commit the                  rename by itself"
+                "{name}: a REST catalog can't rename a table and change it at once; commit the \
+                 rename by itself"
             ))
             .into());
         }

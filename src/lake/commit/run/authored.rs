@@ -2,14 +2,23 @@
 //! made before their first rows, a commit is known by what the tables say of it, and a server whose
 //! transactions are not atomic may have carried out half of one.
 
+use std::time::Duration;
+
 use super::{Bases, Prepared, Run, Work, remember_all};
 use crate::lake::catalog::{Swap, SwapOutcome};
 use crate::lake::commit::{CommitError, Committed};
 use crate::lake::{Error, Result, Table};
 
-/// So often half of a commit is looked at again before the other half is sent after it: the server
-/// may be between the two.
-const LOOKS_AT_A_HALF: u32 = 4;
+/// So long a commit of which only a part is visible is looked at again: the server may be between
+/// two tables, or about to take the part back. Longer than our client waits for an answer (30 s).
+const HALF_TIME: Duration = Duration::from_secs(45);
+
+/// A part of a commit, seen without the rest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Half {
+    since: Duration,
+    looks: u32,
+}
 
 impl Run<'_> {
     /// Makes the tables that this commit is to make, without rows: the rows then come to what
@@ -60,10 +69,11 @@ impl Run<'_> {
     }
 
     /// Takes back tables that were made for rows that never came. Best effort: an empty table is
-    /// in nobody's way but that of its name.
+    /// in nobody's way but that of its name. Only those that must be new: any other one may be
+    /// filled by whoever else was about to make it, and a server drops a table whatever is in it.
     pub(super) async fn unmake(&self) {
         for work in &self.work {
-            if !self.authored || work.change.create.is_none() || work.only_makes() {
+            if !self.authored || !work.change.must_create || work.only_makes() {
                 continue;
             }
             let Ok(Some(table)) = self.lake.find(&work.change.table).await else {
@@ -107,11 +117,46 @@ impl Run<'_> {
         })
     }
 
-    /// Whether tables were changed without the others, and it is too early to send those after.
-    pub(super) fn is_torn(&self, done: &[bool]) -> bool {
-        let rows = self.work.iter().zip(done);
-        let half = rows.filter(|(work, done)| **done && !work.only_makes());
-        half.count() > 0 && self.silences < LOOKS_AT_A_HALF
+    /// Whether some of the commit is visible, more than that its tables were made.
+    pub(super) fn shows_some(&self, done: &[bool]) -> bool {
+        let mut pairs = self.work.iter().zip(done);
+        pairs.any(|(work, done)| *done && !work.only_makes())
+    }
+
+    /// A part of the commit is visible: from now on nobody may say that nothing took place. True
+    /// while it is too early to send the rest after it. What moves a ledger is never sent so: were
+    /// the part, dead letters, taken back after all, its records would be gone; the other way
+    /// round they come again.
+    pub(super) async fn waits_for_the_rest(
+        &mut self,
+        bases: &Bases,
+        done: &[bool],
+    ) -> Result<bool, CommitError> {
+        let torn = || Error::unavailable("the catalog shows a part of the commit only");
+        if self.unresolved.is_none() {
+            self.note_unresolved(Vec::new(), &torn());
+        }
+        let gone = |(work, base): (&Work<'_>, &Option<Table>)| base.is_none() && !work.change.drop;
+        if self.work.iter().zip(bases).any(gone) {
+            let error = "a part of the commit is visible, and one of its tables is gone";
+            return Err(Error::conflict(error).into());
+        }
+        let now = self.lake.clock.elapsed();
+        let half = self.half.get_or_insert(Half {
+            since: now,
+            looks: 0,
+        });
+        half.looks += 1;
+        let (since, looks) = (half.since, half.looks);
+        if now.saturating_sub(since) < HALF_TIME {
+            self.pause(Duration::from_millis(50), looks).await;
+            return Ok(true);
+        }
+        let mut missing = self.work.iter().zip(done).filter(|(_, done)| !**done);
+        if missing.any(|(work, _)| !work.change.ledger.is_empty()) {
+            return Err(torn().into());
+        }
+        Ok(false)
     }
 
     /// Whether a commit that the catalog refused is there all the same: something between us and the
@@ -119,7 +164,7 @@ impl Run<'_> {
     /// that can't be seen it may be so.
     pub(super) async fn is_there(&mut self, swaps: &[Swap]) -> bool {
         let there = match self.load().await {
-            Ok(bases) => self.done_already(&bases).contains(&true),
+            Ok(bases) => self.shows_some(&self.done_already(&bases)),
             Err(_) => true,
         };
         if there {
@@ -143,13 +188,23 @@ impl Run<'_> {
                 remember_all(cache, files, list).await;
             }
         }
+        // Whatever comes now, it is not that nothing took place.
+        let unseen = || Error::unavailable("the catalog took the commit and does not show it");
+        self.note_unresolved(swaps, &unseen());
         match self.load().await {
-            Ok(bases) => self.found(bases).map(Some),
-            Err(error) => {
-                self.note_unresolved(swaps, &error);
-                self.silence(error).await
-            }
+            Ok(bases) if self.shows_snapshots(&bases) => self.found(bases).map(Some),
+            Ok(_) => self.silence(unseen()).await,
+            Err(error) => self.silence(error).await,
         }
+    }
+
+    /// Whether each snapshot of the commit is where it belongs. What makes none is taken at the
+    /// server's word: its mark may have been overwritten by the next comer's.
+    fn shows_snapshots(&self, bases: &Bases) -> bool {
+        let shows = |(work, base): (&Work<'_>, &Option<Table>)| {
+            base.is_none() || !work.makes_snapshot() || work.is_done(base.as_ref())
+        };
+        self.work.iter().zip(bases).all(shows)
     }
 }
 

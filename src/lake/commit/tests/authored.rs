@@ -1,191 +1,9 @@
-//! The commit over a catalog whose server writes the metadata, played here: it applies updates where
-//! requirements hold, and fails in all the ways that a real one can.
+//! The commit over a catalog whose server writes the metadata.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
-
-use async_trait::async_trait;
-use iceberg::spec::TableMetadata;
-
+use super::server::{Mood, moods, snapshots, world};
 use super::*;
-use crate::lake::catalog::{Edit, Pointer, Swap, SwapOutcome};
-use crate::lake::refs::{self, Refs};
-use crate::lake::{Error, ErrorKind, Result};
-
-/// What becomes of one change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
-    /// It takes place, its answer is lost.
-    Lost,
-    /// It does not take place, and nobody says so.
-    Ignored,
-    /// Sent twice by something between: the second is refused because of the first.
-    Twice,
-    /// Refused, though nothing stands against it.
-    Refused,
-    /// The first table only, as a server without real transactions may do it.
-    Half,
-}
-
-#[derive(Clone, Debug)]
-struct Stored {
-    version: u64,
-    metadata: TableMetadata,
-    refs: Refs,
-}
-
-#[derive(Debug, Default)]
-struct Server {
-    tables: Mutex<BTreeMap<TableName, Stored>>,
-    moods: Mutex<VecDeque<Mood>>,
-}
-
-impl Server {
-    fn tables(&self) -> MutexGuard<'_, BTreeMap<TableName, Stored>> {
-        self.tables.lock().unwrap()
-    }
-
-    fn next_mood(&self) -> Option<Mood> {
-        self.moods.lock().unwrap().pop_front()
-    }
-
-    fn apply(&self, swaps: &[&Swap]) -> SwapOutcome {
-        let mut tables = self.tables();
-        let mut new = tables.clone();
-        for swap in swaps {
-            let Some(edit) = &swap.edit else {
-                new.remove(&swap.table);
-                continue;
-            };
-            match tables.get(&swap.table).and_then(|base| edited(base, edit)) {
-                Some(stored) => new.insert(swap.table.clone(), stored),
-                None => return SwapOutcome::Moved(swap.table.clone()),
-            };
-        }
-        *tables = new;
-        SwapOutcome::Swapped
-    }
-}
-
-fn edited(base: &Stored, edit: &Edit) -> Option<Stored> {
-    for required in &edit.requirements {
-        // The crate's check knows no null.
-        let holds = match required {
-            iceberg::TableRequirement::RefSnapshotIdMatch { r#ref, snapshot_id } => {
-                base.refs.get(r#ref).map(|at| at.snapshot_id) == *snapshot_id
-            }
-            other => other.check(Some(&base.metadata)).is_ok(),
-        };
-        if !holds {
-            return None;
-        }
-    }
-    let mut builder = base.metadata.clone().into_builder(None);
-    for update in edit.updates.clone() {
-        builder = update.apply(builder).unwrap();
-    }
-    let built = builder.build().unwrap();
-    Some(Stored {
-        version: base.version + 1,
-        refs: refs::after(&base.refs, &built.changes, &built.metadata),
-        metadata: built.metadata,
-    })
-}
-
-#[async_trait]
-impl Catalog for Server {
-    async fn load_all(&self, tables: &[TableName]) -> Result<Vec<Option<Pointer>>> {
-        let known = self.tables();
-        let pointer = |table: &TableName| {
-            let stored = known.get(table)?;
-            let none = document::SnapshotTexts::default();
-            let json = document::to_json(&stored.metadata, &stored.refs, &none);
-            Some(Pointer {
-                metadata_location: format!("/server/{table}/{}.json", stored.version),
-                metadata: Some(json.unwrap().0.into()),
-            })
-        };
-        Ok(tables.iter().map(pointer).collect())
-    }
-
-    async fn list(&self) -> Result<Vec<TableName>> {
-        Ok(self.tables().keys().cloned().collect())
-    }
-
-    async fn namespaces(&self) -> Result<Vec<String>> {
-        Ok(Vec::new())
-    }
-
-    async fn create_namespace(&self, _namespace: &str) -> Result<()> {
-        Ok(())
-    }
-
-    fn writes_metadata(&self) -> bool {
-        true
-    }
-
-    async fn swap(&self, swaps: &[Swap], _guards: &[Guard]) -> Result<SwapOutcome> {
-        if swaps.is_empty() {
-            return Ok(SwapOutcome::Swapped);
-        }
-        let all: Vec<&Swap> = swaps.iter().collect();
-        let silent = || Err(Error::unavailable("no answer"));
-        let refused = SwapOutcome::Moved(swaps[0].table.clone());
-        match self.next_mood() {
-            None => Ok(self.apply(&all)),
-            Some(Mood::Lost) => {
-                self.apply(&all);
-                silent()
-            }
-            Some(Mood::Ignored) => silent(),
-            Some(Mood::Twice) => {
-                self.apply(&all);
-                Ok(refused)
-            }
-            Some(Mood::Refused) => Ok(refused),
-            Some(Mood::Half) => {
-                self.apply(&all[..1]);
-                silent()
-            }
-        }
-    }
-
-    async fn make(&self, table: &TableName, metadata: &TableMetadata) -> Result<bool> {
-        let mood = self.next_mood();
-        if matches!(mood, Some(Mood::Ignored | Mood::Half)) {
-            return Err(Error::unavailable("no answer"));
-        }
-        let mut tables = self.tables();
-        if mood == Some(Mood::Refused) || tables.contains_key(table) {
-            return Ok(false);
-        }
-        let stored = Stored {
-            version: 1,
-            metadata: metadata.clone(),
-            refs: Refs::new(),
-        };
-        tables.insert(table.clone(), stored);
-        match mood {
-            Some(Mood::Lost) => Err(Error::unavailable("no answer")),
-            Some(Mood::Twice) => Ok(false),
-            _ => Ok(true),
-        }
-    }
-}
-
-fn world() -> (Lake, Arc<Server>) {
-    let (lake, _) = lake();
-    let server = Arc::new(Server::default());
-    (over(&lake, server.clone()), server)
-}
-
-fn moods(server: &Server, moods: &[Mood]) {
-    server.moods.lock().unwrap().extend(moods);
-}
-
-fn snapshots(server: &Server, table: &str) -> usize {
-    server.tables()[&name(table)].metadata.snapshots().len()
-}
+use crate::lake::ErrorKind;
+use crate::lake::catalog::{Edit, Swap, SwapOutcome};
 
 const MOODS: [Mood; 4] = [Mood::Lost, Mood::Ignored, Mood::Twice, Mood::Refused];
 
@@ -204,7 +22,7 @@ async fn rows_of_two_tables_come_once_whatever_becomes_of_the_answer() {
                 append("a.dead", &[&paths[1]]),
             ];
             let done = lake.commit(&commit(&lake, changes)).await;
-            server.moods.lock().unwrap().clear();
+            server.no_moods();
             done.unwrap_or_else(|error| panic!("{first:?}, {second:?}: {error}"));
             count += 1;
             assert_eq!(
@@ -335,6 +153,15 @@ async fn a_table_that_was_made_for_nothing_goes_again() {
         expected_snapshot: Some(Some(1)),
         ..append("a.t", &["/wh/x"])
     };
+    // Whoever else was to make it may fill it any moment: it stays.
+    let stale = lake.commit(&commit(&lake, vec![hopeless.clone()])).await;
+    assert!(matches!(stale, Err(CommitError::Stale { .. })), "{stale:?}");
+    assert_eq!(lake.catalog.list().await.unwrap(), [name("a.t")]);
+    server.tables().clear();
+    let hopeless = TableChange {
+        must_create: true,
+        ..hopeless
+    };
     let stale = lake.commit(&commit(&lake, vec![hopeless])).await;
     assert!(matches!(stale, Err(CommitError::Stale { .. })), "{stale:?}");
     assert_eq!(lake.catalog.list().await.unwrap(), []);
@@ -351,7 +178,7 @@ async fn a_table_that_was_made_for_nothing_goes_again() {
         panic!("a certain failure");
     };
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    server.moods.lock().unwrap().clear();
+    server.no_moods();
     // The very drop was refused too; the name is somebody's until it is dropped.
     let taken = lake.commit(&commit(&lake, vec![new.clone()])).await;
     assert!(matches!(taken, Err(CommitError::Stale { .. })), "{taken:?}");

@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::Ledger;
 use crate::lake::ErrorKind;
 
-fn source(partition: i32) -> SourcePartition {
+pub(super) fn source(partition: i32) -> SourcePartition {
     SourcePartition {
         cluster_id: "c".into(),
         topic_id: "t".into(),
@@ -10,7 +10,7 @@ fn source(partition: i32) -> SourcePartition {
     }
 }
 
-fn step(partition: i32, expected: Option<i64>, from: i64, to: i64) -> LedgerMove {
+pub(super) fn step(partition: i32, expected: Option<i64>, from: i64, to: i64) -> LedgerMove {
     LedgerMove {
         source: source(partition),
         topic: "shop".into(),

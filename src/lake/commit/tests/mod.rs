@@ -5,8 +5,10 @@ mod authored;
 mod deletes;
 mod faults;
 mod growth;
+mod halves;
 mod ledgers;
 mod rows;
+mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
