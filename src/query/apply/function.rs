@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use async_trait::async_trait;
 use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{Column, Result, ScalarValue, internal_err};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::session_state::SessionState;
 use datafusion::functions_aggregate::expr_fn::bool_or;
 use datafusion::logical_expr::async_udf::{AsyncScalarUDF, AsyncScalarUDFImpl};
@@ -18,13 +19,17 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
-use datafusion::physical_plan::collect;
+use datafusion::physical_plan::execute_stream;
+use futures::StreamExt;
 
 use super::substitute::{Values, substituted};
 use crate::query::{QueryError, QueryErrorKind};
 
-/// Answers that are kept for rows with the same outer values.
+/// Answers that are kept for rows with the same outer values, none larger than this.
 const MOST_KEPT: usize = 10_000;
+const MOST_KEPT_BYTES: usize = 4 << 10;
+/// Rows that are answered at once where an answer is a list.
+const LISTS_AT_ONCE: usize = 128;
 /// Rows of one lateral query, for one row: they are held as one list.
 const MOST_ROWS: usize = 1_000_000;
 
@@ -185,8 +190,21 @@ impl Apply {
         let planner = Arc::clone(self.state.query_planner());
         let physical = planner.create_physical_plan(&plan, &self.state).await?;
         let schema = physical.schema();
-        let batches = collect(physical, self.state.task_ctx()).await?;
+        let mut stream = execute_stream(physical, self.state.task_ctx())?;
+        let held = self.reservation();
+        let mut batches = Vec::new();
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            held.try_grow(batch.get_array_memory_size())?;
+            batches.push(batch);
+        }
         Ok(concat_batches(&schema, &batches)?)
+    }
+
+    /// Answers count against the memory limit as long as they are in hand.
+    fn reservation(&self) -> MemoryReservation {
+        let pool = &self.state.runtime_env().memory_pool;
+        MemoryConsumer::new("answers of queries within a query").register(pool)
     }
 
     fn known(&self, key: &[ScalarValue]) -> Option<ScalarValue> {
@@ -195,6 +213,9 @@ impl Apply {
     }
 
     fn keep(&self, key: Vec<ScalarValue>, answer: ScalarValue) {
+        if answer.size() > MOST_KEPT_BYTES {
+            return;
+        }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_KEPT {
             known.clear();
@@ -249,6 +270,10 @@ impl ScalarUDFImpl for Apply {
 
 #[async_trait]
 impl AsyncScalarUDFImpl for Apply {
+    fn ideal_batch_size(&self) -> Option<usize> {
+        (self.kind == Kind::Rows).then_some(LISTS_AT_ONCE)
+    }
+
     async fn invoke_async_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = args.number_rows;
         let columns: Vec<ArrayRef> = args
@@ -256,6 +281,7 @@ impl AsyncScalarUDFImpl for Apply {
             .into_iter()
             .map(|arg| arg.into_array(rows))
             .collect::<Result<_>>()?;
+        let held = self.reservation();
         let mut answers = Vec::with_capacity(rows);
         for row in 0..rows {
             let key: Vec<ScalarValue> = columns
@@ -269,6 +295,7 @@ impl AsyncScalarUDFImpl for Apply {
             // Small plans end without a pause: a query that is stopped must be let go in between.
             tokio::task::yield_now().await;
             let answer = self.answer(&key).await?;
+            held.try_grow(answer.size())?;
             answers.push(answer.clone());
             self.keep(key, answer);
         }

@@ -1,5 +1,6 @@
 //! Tests of the engine as its callers see it.
 
+mod apply;
 mod doubles;
 mod engine;
 mod joined;
