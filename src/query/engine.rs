@@ -26,6 +26,7 @@ use super::session::{Session, SessionOptions};
 use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
+use super::views::ViewCache;
 use super::{
     QueryError, QueryErrorKind, bags, bounded, doubles, exact, gather, joined, literals, merged,
     postgres, window, zeros, zone,
@@ -72,6 +73,7 @@ pub struct Engine {
     template: SessionState,
     oldest_write: Duration,
     log: Arc<QueryLog>,
+    views: ViewCache,
     model_admin: RwLock<Option<Arc<dyn ModelAdmin>>>,
     system_tables: RwLock<BTreeMap<String, Arc<dyn TableProvider>>>,
 }
@@ -107,6 +109,7 @@ impl Engine {
             environment,
             oldest_write: options.oldest_write,
             log: Arc::clone(&log),
+            views: ViewCache::default(),
             model_admin: RwLock::new(None),
             system_tables: RwLock::new(BTreeMap::new()),
             lake,
@@ -166,6 +169,10 @@ impl Engine {
             .keys()
             .cloned()
             .collect()
+    }
+
+    pub(super) fn views(&self) -> &ViewCache {
+        &self.views
     }
 
     pub(super) fn runtime(&self) -> &QueryRuntime {

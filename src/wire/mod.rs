@@ -22,6 +22,7 @@ mod prepared;
 mod rows;
 mod run;
 pub mod scram;
+mod scroll;
 mod session;
 mod settings;
 mod simple;

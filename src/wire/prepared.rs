@@ -96,6 +96,13 @@ impl Prepared {
         (made == batch).then_some(plan)
     }
 
+    /// Whether Postgres would read the query backward though nobody said SCROLL: one that passes
+    /// rows on, sorted or not, and makes none of several.
+    pub fn scans_backward(&self) -> bool {
+        let plan = lock(&self.plan);
+        plan.as_ref().is_some_and(|(_, plan)| passes_on(plan))
+    }
+
     /// A statement of the simple protocol: no parameters, described by its rows.
     pub fn immediate(statement: Statement, text: String) -> Self {
         Self {
@@ -207,6 +214,19 @@ impl Session<'_> {
             }
             _ => as_planned(),
         }
+    }
+}
+
+fn passes_on(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(_) | LogicalPlan::Values(_) => true,
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Union(_) => plan.inputs().into_iter().all(passes_on),
+        _ => false,
     }
 }
 

@@ -9,6 +9,7 @@ use super::connection::Limits;
 use super::copy::CopyWriter;
 use super::prepared::{Columns, Prepared};
 use super::rows::{Rows, Source};
+use super::scroll::Direction;
 use super::session::Session;
 use super::sqlstate::{Result, WireError};
 use super::transaction;
@@ -40,13 +41,19 @@ pub(super) struct Copying {
     pub columns: Columns,
 }
 
-/// How many rows FETCH or MOVE takes.
+/// Where FETCH or MOVE goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FetchCount {
-    /// None: all that are left.
-    pub rows: Option<u64>,
+    pub to: FetchTo,
     /// MOVE: pass over them.
     pub skip: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FetchTo {
+    Rows(Direction),
+    /// The one row that lies so far on or back.
+    Relative(i64),
 }
 
 /// The command tag of a statement that gives rows.

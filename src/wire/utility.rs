@@ -12,8 +12,8 @@ use datafusion::sql::sqlparser::ast::{self, DiscardObject, Expr, Reset, Set, Tra
 use futures::FutureExt;
 
 use super::connection::Limits;
-use super::cursors::MOVE_MARK;
 use super::params;
+use super::portal::Portal;
 use super::prepared::Columns;
 use super::rows::{Rows, Source, text_rows, text_schema};
 use super::run::{Started, Tag};
@@ -23,7 +23,7 @@ use super::transaction::Ended;
 use crate::query::statement::Statement;
 use crate::query::{RowStream, write};
 
-/// Spells statements that the parser lacks as ones it has: ABORT, TABLE, MOVE as a marked FETCH.
+/// Spells statements that the parser lacks as ones it has: ABORT, TABLE.
 /// Only where such a statement stands alone.
 pub(super) fn respell(text: &str) -> std::borrow::Cow<'_, str> {
     let trimmed = text.trim_start();
@@ -36,10 +36,6 @@ pub(super) fn respell(text: &str) -> std::borrow::Cow<'_, str> {
     }
     if word.eq_ignore_ascii_case("table") {
         return format!("SELECT * FROM{rest}").into();
-    }
-    if word.eq_ignore_ascii_case("move") {
-        let rest = rest.trim_end().trim_end_matches(';');
-        return format!("FETCH{rest} INTO {MOVE_MARK}").into();
     }
     text.into()
 }
@@ -323,13 +319,22 @@ impl Session<'_> {
     async fn end_transaction(&mut self, commit: bool, chain: bool) -> Result<&'static str> {
         // Carried through, whoever waits for it: what it does to the lake can't be taken back.
         let published = if commit && !self.transaction.failed() {
-            self.publish().await
+            match self.open_held().await {
+                Ok(()) => self.publish().await,
+                Err(error) => {
+                    self.query.discard_writes().await;
+                    Err(error)
+                }
+            }
         } else {
             self.query.discard_writes().await;
             Ok(())
         };
         let mut settings = lock(&self.facts.settings);
         let Ended { tag, warning } = if commit && published.is_ok() {
+            if !self.transaction.failed() {
+                self.portals.values_mut().for_each(Portal::commit);
+            }
             self.transaction.commit(&mut settings)
         } else {
             self.transaction.rollback(&mut settings)

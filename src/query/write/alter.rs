@@ -17,14 +17,18 @@ use super::types::{self, ColumnType};
 use super::update::{Finding, place_items};
 use super::{Result, WORK, Writer, Written, folded, quoted, refuse, unsupported};
 use crate::domain::TableName;
-use crate::query::catalog::Own;
+use crate::query::QueryError;
 use crate::query::declared::{Check, Key, Kind};
+use crate::query::loader::Own;
 use crate::query::session::lock;
 
 impl Writer<'_> {
     pub(super) async fn alter_table(&self, alter: &ast::AlterTable) -> Result<Written> {
         let written = Written::tag("ALTER TABLE");
         self.check_access(&format!("table {}", alter.name))?;
+        if let Some(altered) = self.alter_view(alter).await? {
+            return Ok(altered);
+        }
         let Some(mut target) = self.find_target(&alter.name).await? else {
             let shown = super::target::shown(&alter.name);
             let message = format!("relation \"{shown}\" does not exist");
@@ -41,6 +45,7 @@ impl Writer<'_> {
                 return self.rename_table(target, to).await.map(|()| written);
             }
             target = self.alter(target, operation).await?;
+            self.check_views(&target, operation).await?;
         }
         self.put(target);
         Ok(written)
@@ -92,6 +97,45 @@ impl Writer<'_> {
         }
     }
 
+    /// What views read of a column stays as it is.
+    async fn check_views(&self, target: &Target, operation: &Operation) -> Result<()> {
+        let what = match operation {
+            Operation::DropColumn { column_names, .. } => {
+                let names = column_names.iter().map(folded);
+                format!("drop column {}", names.collect::<Vec<_>>().join(", "))
+            }
+            Operation::RenameColumn {
+                old_column_name, ..
+            } => format!("rename column {}", folded(old_column_name)),
+            Operation::AlterColumn {
+                column_name,
+                op: Column::SetDataType { .. },
+            } => format!("alter type of column {}", folded(column_name)),
+            _ => return Ok(()),
+        };
+        let broken = self.broken_by(target).await?;
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let table = self.short(&target.name);
+        let views = broken.iter().map(|one| {
+            let view = self.short(&one.name);
+            format!("view {view} depends on it")
+        });
+        let state = match operation {
+            Operation::DropColumn { .. } => "2BP01",
+            _ => "0A000",
+        };
+        Err(QueryError {
+            detail: Some(views.collect::<Vec<_>>().join("\n")),
+            ..refuse(
+                state,
+                format!("cannot {what} of table {table} because other objects depend on it"),
+            )
+        }
+        .with_hint("Drop the views first, and make them again afterwards."))
+    }
+
     async fn rename_table(&self, target: Target, to: &ast::ObjectName) -> Result<()> {
         let (_, table) = super::target::split(to)?;
         let namespace = target.name.namespace();
@@ -119,6 +163,7 @@ impl Writer<'_> {
             mut draft,
             ..
         } = target;
+        self.follow(&name, &new).await?;
         if draft.create.is_none() && !draft.temporary && draft.renamed_from.is_none() {
             draft.renamed_from = Some(name.clone());
         }

@@ -227,7 +227,14 @@ fn name_functions(facts: &Arc<Facts>, cache: &Arc<CatalogCache>) -> Vec<RowFunct
     let (visible, by_name, shown, users) = (both(), both(), both(), Arc::clone(facts));
     let (typed, to_type, to_schema, schema) = (both(), both(), both(), both());
     let (comment, column_comment) = (both(), both());
+    let viewdef = both();
     vec![
+        RowFunction::new("pg_get_viewdef", DataType::Utf8, STABLE, move |args| {
+            let (facts, cache) = &viewdef;
+            let oid = arg(args, 0).and_then(|name| relation_oid(name, facts, cache));
+            let snapshot = cache.latest();
+            text(oid.and_then(|oid| snapshot.table_by_oid(oid)?.shown_definition()))
+        }),
         RowFunction::new(
             "pg_table_is_visible",
             DataType::Boolean,
@@ -360,7 +367,6 @@ fn split_name(name: &str) -> Vec<String> {
 fn definition_functions() -> Vec<RowFunction> {
     [
         "pg_get_expr",
-        "pg_get_viewdef",
         "pg_get_indexdef",
         "pg_get_constraintdef",
         "pg_get_triggerdef",

@@ -7,6 +7,7 @@ mod faults;
 mod growth;
 mod ledgers;
 mod rows;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
