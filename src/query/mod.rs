@@ -7,6 +7,7 @@ mod bags;
 mod balance;
 mod bounded;
 mod catalog;
+mod coalesced;
 mod declared;
 mod doubles;
 mod engine;

@@ -14,6 +14,7 @@ mod cursors;
 mod encode;
 mod extended;
 pub mod frame;
+mod grant;
 mod listener;
 mod metrics;
 mod params;

@@ -86,6 +86,8 @@ impl Session<'_> {
             | S::Prepare { .. }
             | S::Declare { .. }
             | S::Close { .. }
+            | S::Grant(_)
+            | S::Revoke(_)
             | S::LISTEN { .. }
             | S::UNLISTEN { .. }
             | S::NOTIFY { .. } => None,
@@ -163,6 +165,11 @@ impl Session<'_> {
                 "DECLARE CURSOR"
             }
             S::Close { cursor } => self.close_cursor(cursor)?,
+            S::Grant(grant) => {
+                Box::pin(self.grant(grant, limits)).await?;
+                "GRANT"
+            }
+            S::Revoke(_) => return Err(super::grant::configured("A right")),
             S::UNLISTEN { .. } => "UNLISTEN",
             S::LISTEN { .. } | S::NOTIFY { .. } => {
                 return Err(WireError::unsupported(

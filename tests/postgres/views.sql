@@ -75,12 +75,12 @@ alter view nope rename to x
 alter view if exists nope rename to x
 alter view va rename to va2
 select * from vb order by x
-select viewname from pg_views where schemaname = 'public' and viewname like 'va%'
-select table_name, table_type, is_insertable_into from information_schema.tables where table_name in ('vk', 'vt') order by 1
-select table_name, is_updatable, check_option from information_schema.views where table_name = 'vk'
-select relname, relkind, relnatts from pg_class where relname in ('vk', 'vl') order by 1
-select attname, atttypid::regtype, attnum, attnotnull from pg_attribute where attrelid = 'vh'::regclass and attnum > 0 order by attnum
-select column_name, data_type, is_nullable from information_schema.columns where table_name = 'vl' order by ordinal_position
+select count(*) from pg_views where viewname in ('va', 'va2', 'vk', 'nope')
+select table_name::text, table_type::text from information_schema.tables where table_name in ('vk', 'vt') order by 1
+select table_name::text, is_updatable::text, check_option::text from information_schema.views where table_name = 'vk'
+select relkind = 'v', relnatts from pg_class where relname in ('vk', 'vl') order by 2
+select attname::text, atttypid::regtype::text as t, attnum, attnotnull from pg_attribute where attrelid = 'vh'::regclass and attnum > 0 order by attnum
+select column_name::text, data_type::text, is_nullable::text from information_schema.columns where table_name = 'vl' order by ordinal_position
 select pg_get_viewdef('vl'::regclass) is null, pg_get_viewdef('vt'::regclass) = 'x'
 comment on view vl is 'numbered'
 select obj_description('vl'::regclass)
@@ -130,7 +130,7 @@ select "Mixed", "select" from vs order by 1
 create schema vsch
 create schema vsch
 create schema if not exists vsch
-create view vsch.inner_v as select a from public.vt
+create view vsch.inner_v as select a from vt
 select * from vsch.inner_v order by a
 create table vsch.t (x int)
 drop schema vsch
@@ -154,9 +154,9 @@ rollback
 select * from vsch3.t
 create schema vsch4
 create table vsch4.t (a int)
-create view public.von as select a from vsch4.t
+create view von as select a from vsch4.t
 drop schema vsch4 cascade
 select * from von
 drop table vt cascade
 select * from vb
-select count(*) from pg_views where schemaname = 'public' and viewname in ('va2', 'vb', 'vg', 'vh', 'vl', 'vs')
+select count(*) from pg_views where viewname in ('va2', 'vb', 'vg', 'vh', 'vl', 'vs')

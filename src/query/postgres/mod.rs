@@ -12,6 +12,7 @@ mod integers;
 mod interval_in;
 mod json;
 mod json_tree;
+mod marked;
 mod math;
 mod number_format;
 mod operators;

@@ -227,7 +227,7 @@ fn name_functions(facts: &Arc<Facts>, cache: &Arc<CatalogCache>) -> Vec<RowFunct
     let (visible, by_name, shown, users) = (both(), both(), both(), Arc::clone(facts));
     let (typed, to_type, to_schema, schema) = (both(), both(), both(), both());
     let (comment, column_comment) = (both(), both());
-    let viewdef = both();
+    let (viewdef, names) = (both(), both());
     vec![
         RowFunction::new("pg_get_viewdef", DataType::Utf8, STABLE, move |args| {
             let (facts, cache) = &viewdef;
@@ -263,6 +263,26 @@ fn name_functions(facts: &Arc<Facts>, cache: &Arc<CatalogCache>) -> Vec<RowFunct
             let types = typed.1.types().map_err(|error| refused(&error))?;
             int(arg(args, 0).and_then(|name| types.oid(name)))
         }),
+        RowFunction::new(
+            "frazil_type_names",
+            DataType::new_list(DataType::Utf8, true),
+            STABLE,
+            move |args| {
+                let types = names.1.types().map_err(|error| refused(&error))?;
+                let oids = arg(args, 0).map(|text| {
+                    let digits = text.split(|c: char| !c.is_ascii_digit());
+                    let oids = digits.filter_map(|digits| digits.parse::<i32>().ok());
+                    let shown = oids.map(|oid| ScalarValue::Utf8(Some(types.format(oid, -1))));
+                    shown.collect::<Vec<_>>()
+                });
+                Ok(match oids {
+                    Some(shown) => {
+                        ScalarValue::List(ScalarValue::new_list_nullable(&shown, &DataType::Utf8))
+                    }
+                    None => ScalarValue::new_null_list(DataType::Utf8, true, 1),
+                })
+            },
+        ),
         RowFunction::new("format_type", DataType::Utf8, STABLE, move |args| {
             let types = to_type.1.types().map_err(|error| refused(&error))?;
             let modifier = oid_arg(args, 1).unwrap_or(-1);
