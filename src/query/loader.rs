@@ -216,7 +216,8 @@ impl<'a> Loader<'a> {
         name.namespace() != TEMPORARY
             && !self.loaded.own.contains_key(name)
             && !self.loaded.own_views.contains_key(name)
-            && self.loaded.held(name).is_none()
+            // Where the transaction has found no table there may be a view.
+            && self.loaded.held(name).is_none_or(|table| table.is_none())
     }
 
     pub(super) async fn load(
@@ -310,9 +311,9 @@ async fn load_table(
     }
     let table = match (tables.held(name), tables.pointers.get(name)) {
         (Some(held), _) => held,
-        (None, Some(Some(pointer))) => read(engine.lake(), name, pointer).await?,
+        (None, Some(Some(pointer))) => Box::pin(read(engine.lake(), name, pointer)).await?,
         (None, Some(None)) => None,
-        (None, None) => engine.lake().find(name).await?,
+        (None, None) => Box::pin(engine.lake().find(name)).await?,
     };
     tables.hold(name, &table);
     let table = match table {

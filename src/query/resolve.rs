@@ -44,13 +44,13 @@ pub(super) async fn plan(
     let relations = relations(&statement)?;
     let mut loader = Loader::new(catalog, state, loaded);
     let candidates = relations.iter().flat_map(|r| candidates(r, search_path));
-    loader.look(candidates).await?;
+    Box::pin(loader.look(candidates)).await?;
     let mut planning = Planning {
         state,
         loader,
         expansion,
     };
-    planning.plan(statement, relations, search_path).await
+    Box::pin(planning.plan(statement, relations, search_path)).await
 }
 
 /// Schema and name of what each table's name means; names without a meaning are left out.
@@ -115,7 +115,7 @@ impl Planning<'_> {
         relations: Vec<TableReference>,
         search_path: &[String],
     ) -> Result<LogicalPlan, QueryError> {
-        let found = self.find(relations, search_path).await?;
+        let found = Box::pin(self.find(relations, search_path)).await?;
         let mut reads_views = false;
         for (_, found) in &found {
             let Found::View(name, view) = found else {
@@ -124,7 +124,7 @@ impl Planning<'_> {
             reads_views = true;
             // Those that it stands on come first: none is planned within another.
             for (name, view) in self.expansion.order(name, view, &self.loader)? {
-                self.expand(name, &view).await?;
+                Box::pin(self.expand(name, &view)).await?;
             }
         }
         match reads_views {
@@ -136,7 +136,7 @@ impl Planning<'_> {
     async fn expand(&mut self, name: TableName, view: &View) -> Result<(), QueryError> {
         let query = view.query.clone()?;
         let statement = readable(query.clone())?;
-        let found = self.find(relations(&statement)?, &[]).await?;
+        let found = Box::pin(self.find(relations(&statement)?, &[])).await?;
         let plan = stacker::grow(VIEW_STACK_BYTES, || self.finish(statement, found));
         let plan = plan.map_err(|error| within(&name, error))?;
         self.expansion.add(name, &query, plan)

@@ -186,7 +186,7 @@ impl Session {
     /// Every table is loaded once and stays at the snapshot it had then: a plan is for running
     /// soon, a prepared statement is to be planned again for each execution.
     pub async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan, QueryError> {
-        self.plan_with(statement, Own::new()).await
+        Box::pin(self.plan_with(statement, Own::new())).await
     }
 
     /// Plans a statement that sees tables of its own, before all others.
@@ -238,8 +238,9 @@ impl Session {
         let pins = lock(&self.pins).clone();
         let tables = self.tables(&pins, own)?;
         let catalog = &self.catalog;
-        let plan =
-            resolve::plan(&state, catalog, statement, search_path, tables, expansion).await?;
+        // Boxed here and below: room for all that is planned would stand on every caller's stack.
+        let planned = resolve::plan(&state, catalog, statement, search_path, tables, expansion);
+        let plan = Box::pin(planned).await?;
         refuse::plan(&plan)?;
         Ok(plan)
     }

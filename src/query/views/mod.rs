@@ -25,8 +25,11 @@ pub(super) use wildcards::{Fields, leaves, name_columns, spell_out};
 use super::{QueryError, QueryErrorKind};
 use crate::lake::{self, ErrorKind, Lake};
 
-/// Views that are remembered as parsed; beyond it they are read again.
+/// Views that are remembered as parsed, and the bytes of their texts; beyond it they are read again.
 const MOST_KNOWN: usize = 1_000;
+const MOST_KNOWN_BYTES: usize = 4 << 20;
+/// The text of one view.
+pub(super) const LONGEST: usize = 1 << 20;
 
 /// A view, parsed.
 #[derive(Debug)]
@@ -97,12 +100,18 @@ pub(super) fn too_deep() -> QueryError {
 
 /// Views by their metadata files, which never change.
 #[derive(Debug, Default)]
-pub(super) struct ViewCache(Mutex<HashMap<String, Arc<View>>>);
+pub(super) struct ViewCache(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    views: HashMap<String, Arc<View>>,
+    bytes: usize,
+}
 
 impl ViewCache {
     /// None when the file is gone: the view was replaced or dropped.
     pub async fn read(&self, lake: &Lake, at: &str) -> lake::Result<Option<Arc<View>>> {
-        let known = self.lock().get(at).cloned();
+        let known = self.lock().views.get(at).cloned();
         if known.is_some() {
             return Ok(known);
         }
@@ -112,15 +121,17 @@ impl ViewCache {
             Err(error) => return Err(error),
         };
         let view = Arc::new(View::of(stored));
+        let bytes = view.stored.sql().map_or(0, str::len);
         let mut known = self.lock();
-        if known.len() >= MOST_KNOWN {
-            known.clear();
+        if known.views.len() >= MOST_KNOWN || known.bytes + bytes > MOST_KNOWN_BYTES {
+            *known = Known::default();
         }
-        known.insert(at.to_owned(), Arc::clone(&view));
+        known.bytes += bytes;
+        known.views.insert(at.to_owned(), Arc::clone(&view));
         Ok(Some(view))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<View>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

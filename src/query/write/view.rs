@@ -46,6 +46,12 @@ impl Writer<'_> {
         let before = self.replaced(&name, create.or_replace).await?;
         let columns = columns(create, &plan, &query)?;
         let text = self.text(create, &columns, &meanings, &plan).await?;
+        if text.len() > views::LONGEST {
+            return Err(refuse(
+                "54000",
+                format!("the text of a view has at most {} bytes", views::LONGEST),
+            ));
+        }
         let made = parse(&text)?;
         let planned = views::named(self.session.plan_view(&name, &made).await?, &made)?;
         check_columns(&planned, &columns)?;

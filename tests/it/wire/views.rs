@@ -213,6 +213,12 @@ async fn a_transaction_has_its_own_views() {
     .await;
     assert_eq!(rows(&b, "select * from m").await, ["3"]);
     run(&a, "begin; drop view m; rollback").await;
+    // That it is no table must not hide it from the rest of the transaction.
+    run(&a, "begin; savepoint s").await;
+    fails(&a, "insert into m values (1)", "55000").await;
+    run(&a, "rollback to s").await;
+    assert_eq!(rows(&a, "select * from m").await, ["3"]);
+    run(&a, "rollback").await;
     assert_eq!(rows(&b, "select * from m").await, ["3"]);
 
     // A temporary view is the session's alone, and goes with it.
