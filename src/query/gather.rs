@@ -277,13 +277,9 @@ impl AggregateUDFImpl for Gather {
         self.inner.simplify()
     }
 
+    /// None: DataFusion's own reversed one gathers distinct values in the wrong order.
     fn reverse_expr(&self) -> ReversedUDAF {
-        match self.inner.reverse_udf() {
-            ReversedUDAF::Reversed(inner) => {
-                ReversedUDAF::Reversed(Arc::new(AggregateUDF::from(self.of(inner))))
-            }
-            other => other,
-        }
+        ReversedUDAF::NotSupported
     }
 
     fn is_descending(&self) -> Option<bool> {

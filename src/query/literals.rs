@@ -11,6 +11,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, internal_err};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{Between, Cast, InList, ScalarFunction};
+use datafusion::logical_expr::planner::RawBinaryExpr;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -132,6 +133,53 @@ fn lists(args: &mut [Expr], schema: &DFSchema, zone: &str) -> Result<bool> {
         }
     }
     Ok(changed)
+}
+
+/// `price * '1.19'`: the text is a number of the other side's type. Seen by the planner, which
+/// would find no such operator.
+pub(super) fn numbers(mut expr: RawBinaryExpr, schema: &DFSchema) -> Result<RawBinaryExpr> {
+    use datafusion::sql::sqlparser::ast::BinaryOperator as B;
+    if let B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo = expr.op {
+        let _ = number_beside(&mut expr.left, &expr.right, schema)?
+            || number_beside(&mut expr.right, &expr.left, schema)?;
+    }
+    Ok(expr)
+}
+
+fn number_beside(expr: &mut Expr, neighbour: &Expr, schema: &DFSchema) -> Result<bool> {
+    let Some(text) = literal(expr) else {
+        return Ok(false);
+    };
+    let typed = match neighbour.get_type(schema) {
+        Ok(kind) if kind.is_integer() || kind.is_floating() => {
+            postgres::value_of_text(text, &kind, "UTC")?
+        }
+        Ok(kind) if kind.is_decimal() => match decimal(text.trim()) {
+            Some(value) => value,
+            None => return Ok(false),
+        },
+        _ => return Ok(false),
+    };
+    *expr = Expr::Literal(typed, None);
+    Ok(true)
+}
+
+/// A number with all the digits that it is written with, if they are few enough.
+fn decimal(text: &str) -> Option<ScalarValue> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let count = whole.len() + part.len();
+    let all_digits = whole
+        .bytes()
+        .chain(part.bytes())
+        .all(|b| b.is_ascii_digit());
+    if !all_digits || !(1..=38).contains(&count) {
+        return None;
+    }
+    let value: i128 = format!("{whole}{part}").parse().ok()?;
+    let signed = if text.starts_with('-') { -value } else { value };
+    let (precision, scale) = (u8::try_from(count).ok()?, i8::try_from(part.len()).ok()?);
+    Some(ScalarValue::Decimal128(Some(signed), precision, scale))
 }
 
 /// Casts that Arrow lacks: texts that are times, and uuids to and from text.

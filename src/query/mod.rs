@@ -6,6 +6,7 @@
 mod bags;
 mod balance;
 mod bounded;
+mod carried;
 mod catalog;
 mod coalesced;
 mod declared;
@@ -39,6 +40,7 @@ mod rewrite;
 mod runtime;
 mod scan;
 mod session;
+mod spelling;
 pub mod statement;
 mod stores;
 mod stream;

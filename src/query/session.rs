@@ -411,6 +411,9 @@ impl ast::VisitorMut for Respell {
 
     fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<QueryError> {
         merged::check(select)?;
+        postgres::lists::check_counted_rows(select)?;
+        postgres::lists::merged_columns_first(select);
+        postgres::lists::qualify_merged(select);
         postgres::syntax::select(select);
         ControlFlow::Continue(())
     }

@@ -5,12 +5,12 @@ use async_trait::async_trait;
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{
-    Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace,
-};
+use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
 use super::balance::balance;
+use super::carried::carry;
 use super::numbers::widen;
+use super::spelling;
 use super::{QueryError, QueryErrorKind};
 use crate::declare;
 use crate::declare::dialect::{FrazilDialect, bounded};
@@ -150,7 +150,7 @@ fn parse_one(
         };
     }
     let mut tokens = tokens.to_vec();
-    reset_time_zone(&mut tokens);
+    spelling::respell(&mut tokens)?;
     let alters_view = alters_view(&mut tokens);
     let mut parser = Parser::new(dialect).with_tokens_with_locations(tokens);
     let mut statement = parser.parse_statement().map_err(parser_error)?;
@@ -165,20 +165,7 @@ fn parse_one(
             Some(rest.span.start.column as usize),
         ));
     }
-    Ok(Statement::Sql(Box::new(widen(balance(statement)?))))
-}
-
-/// `RESET TIME ZONE` is `RESET TimeZone`, which the parser has no words for.
-fn reset_time_zone(tokens: &mut [TokenWithSpan]) {
-    let mut words = tokens.iter_mut().filter(|token| is_meaningful(token));
-    let [Some(reset), Some(time), Some(zone), None] = [(); 4].map(|()| words.next()) else {
-        return;
-    };
-    let is = |token: &TokenWithSpan, keyword| matches!(&token.token, Token::Word(word) if word.keyword == keyword);
-    if is(reset, Keyword::RESET) && is(time, Keyword::TIME) && is(zone, Keyword::ZONE) {
-        time.token = Token::make_word("TimeZone", None);
-        zone.token = Token::Whitespace(Whitespace::Space);
-    }
+    Ok(Statement::Sql(Box::new(widen(balance(carry(statement)?)?))))
 }
 
 /// `ALTER VIEW` is read as an ALTER TABLE, whose actions Postgres's views have.
@@ -345,7 +332,18 @@ mod tests {
                 " AS int)".repeat(depth)
             )
         };
-        assert_eq!(parse(&deep(12)).expect("parses").len(), 1);
+        assert_eq!(parse(&deep(16)).expect("parses").len(), 1);
+        // What people do write: replacements in replacements, conditions in conditions.
+        let call = |depth| {
+            let (open, close) = ("replace(lower(", "), 'a', 'b')");
+            format!("SELECT {}name{}", open.repeat(depth), close.repeat(depth))
+        };
+        assert_eq!(parse(&call(20)).expect("parses").len(), 1);
+        let conditions = |depth| {
+            let (open, close) = ("CASE WHEN a THEN 1 ELSE (", ") END");
+            format!("SELECT {}1{}", open.repeat(depth), close.repeat(depth))
+        };
+        assert_eq!(parse(&conditions(15)).expect("parses").len(), 1);
         // None is left short by the one before.
         let many = format!("SELECT {}1", "1, ".repeat(50_000));
         for _ in 0..3 {

@@ -147,11 +147,6 @@ fn named(function: &ast::Function, planning: &mut Planning<'_>) -> Result<At> {
             arg: FunctionArgExpr::Expr(expr),
             ..
         } => (name.value.to_uppercase(), expr.clone()),
-        FunctionArg::ExprNamed {
-            name,
-            arg: FunctionArgExpr::Expr(expr),
-            ..
-        } => (name.to_string().to_uppercase(), expr.clone()),
         _ => return Err(unknown_form()),
     };
     let at = function.name.to_string().eq_ignore_ascii_case("at");

@@ -6,6 +6,7 @@
 //! Statements go to [`crate::query`], which refuses what SQL may not do; this room adds what is
 //! Postgres's: its protocol, settings, transactions, cursors, catalogs, errors.
 
+mod absent;
 mod cancel;
 mod catalog;
 mod connection;

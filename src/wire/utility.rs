@@ -11,6 +11,7 @@ use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, DiscardObject, Expr, Reset, Set, TransactionMode};
 use futures::FutureExt;
 
+use super::absent;
 use super::connection::Limits;
 use super::params;
 use super::portal::Portal;
@@ -91,6 +92,7 @@ impl Session<'_> {
             | S::LISTEN { .. }
             | S::UNLISTEN { .. }
             | S::NOTIFY { .. } => None,
+            other if absent::answers(other) => None,
             _ => return Ok(None),
         }))
     }
@@ -176,6 +178,7 @@ impl Session<'_> {
                     "LISTEN and NOTIFY are not supported: there are no notifications here",
                 ));
             }
+            other if absent::answers(other) => Box::pin(self.run_absent(other)).await?,
             _ => return Ok(None),
         };
         Ok(Some(Started::Tag(tag.to_owned())))

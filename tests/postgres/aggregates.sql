@@ -76,3 +76,12 @@ select sum(1), sum(1.5), count(1), avg(1) from emp
 select json_agg(name order by id) from emp where dept = 'hr'
 select date_trunc('year', hired) as y, sum(salary) from emp group by 1 order by 1
 select dept, array_agg(name order by name) filter (where active) from emp group by dept order by 1
+select var_pop(x), var_samp(x), stddev_pop(x), stddev_samp(x), variance(x), stddev(x) from (values ('nan'::float8)) t(x);
+select var_pop(x), var_samp(x), stddev_pop(x), stddev_samp(x) from (values (1::float8), ('infinity')) t(x);
+select var_pop(x), var_samp(x), stddev(x) from (values (100000003::float8), (100000004), (100000006), (100000007)) t(x);
+select var_pop(x), var_samp(x), stddev(x) from (values (1.5::float8), (null)) t(x);
+select g, stddev_pop(x) from (values (1, 1.5::float8), (1, 2.5), (2, 7), (2, null)) t(g, x) group by g order by g;
+select x, stddev_pop(x) over (order by i rows 1 preceding) from (values (1, 1::float8), (2, 3), (3, 'nan'), (4, 5), (5, 9)) t(i, x) order by i;
+select array_agg(distinct x), string_agg(distinct x::text, ',') from (values (3), (1), (2), (3), (null)) t(x);
+select array_agg(distinct x order by x desc) from (values (3), (1), (2), (3), (null)) t(x);
+select string_agg(x, ',' order by x desc), string_agg(distinct x, '-' order by x), array_agg(distinct x order by x) from (values ('b'), ('a'), ('b')) t(x);

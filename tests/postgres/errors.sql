@@ -248,3 +248,19 @@ grant select on emp to public
 grant select on nope to public
 grant select on emp to nobody_known
 grant usage on schema public to public
+select 123abc;
+select 0.0e;
+drop function no_such_function(int);
+drop function if exists no_such_function(int);
+drop type no_such_type;
+drop sequence no_such_sequence;
+drop sequence if exists no_such_sequence, another;
+drop index no_such_index;
+drop domain if exists no_such_domain;
+vacuum no_such_table;
+analyze no_such_table;
+vacuum;
+analyze;
+set enable_memoize to off;
+set seq_page_cost to 'NaN';
+show jit_above_cost;

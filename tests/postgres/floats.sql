@@ -66,3 +66,7 @@ select random() < 1, random() >= 0
 select setseed(0.5)
 select scale(1.25), min_scale(1.500), trim_scale(1.500)
 select erf(1)
+select x * '-10', x + '-10', x / '-10', '2' - x from (values (1.5::float8)) t(x);
+select x * '10' from (values (7)) t(x);
+select x * '1.25', '10' - x from (values (7.5)) t(x);
+select x * 'ten' from (values (7)) t(x);

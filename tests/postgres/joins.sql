@@ -47,3 +47,14 @@ select k, x, y from (values (1, 10)) a(k, x) natural right join (values (1, 5), 
 select * from (values (1, 10)) a(k, x) natural full join (values (1, 5), (2, 6)) b(k, y) order by 1
 select k, count(*) from (values (1), (3)) a(k) full join (values (1), (2)) b(k) using (k) group by k order by k
 select k from (values (1), (3)) a(k) full join (values (1), (2)) b(k) using (k) full join (values (4)) c(k) using (k) where k > 1 order by k
+select * from (values (1, 10), (2, 20)) a(x, k) join (values (100, 10), (200, 20)) b(y, k) using (k) order by 1;
+select * from (values (1, 10), (2, 20)) a(x, k) left join (values (100, 10), (300, 30)) b(y, k) using (k) order by 1;
+select * from (values (1, 10), (2, 20)) a(x, k) full join (values (100, 10), (300, 30)) b(y, k) using (k) order by 1;
+select * from (values (1, 10, 'a')) a(x, k, l) join (values (100, 10, 'a')) b(y, k, l) using (l, k) join (values ('z', 'a')) c(w, l) using (l);
+select *, 1 as one from (values (1, 10)) a(x, k) join (values (100, 10)) b(y, k) using (k), (values (7)) d(z);
+select count(b.*) from (values (1), (2)) a(x) join (values (1), (2), (2)) b(x) using (x);
+select k, x, y, z from (values (1, 10), (2, 20)) a(x, k) join (values (100, 10)) b(y, k) using (k) left join (values (7, 10)) c(z, k) using (k) where k = 10 order by k;
+select k, count(*) from (values (1, 10), (2, 20)) a(x, k) left join (values (100, 10)) b(y, k) using (k) left join (values (7, 10)) c(z, k) using (k) group by k order by k;
+select * from (values (1, 10), (2, 20)) a(x, k) left join (values (100, 10)) b(y, k) using (k) left join (values (7, 10)) c(z, k) using (k) order by k;
+select * from (values ((select 3), 'a'), (4, (select 'b'))) t(x, y) order by x;
+values ((select 3));

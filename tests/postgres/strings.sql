@@ -73,3 +73,9 @@ select text 'this is a text string' = text 'this is a text string' as true
 select 'x'::text::varchar(10)::text, pg_typeof('x'), pg_typeof('x'::text), pg_typeof('x'::varchar), pg_typeof('x'::char(3))
 select repeat('x', 2000000000)
 select lpad('x', 2000000000)
+select trim(both from '  a  '), trim(leading from '  a'), trim(trailing from 'a  '), trim(leading 'x' from 'xxa');
+select substring('abcdefg' similar 'a#"(b_d)#"%' escape '#'), substring('abcdefg' similar 'a%g' escape '#');
+select concat(variadic array['a', null, 'c']), concat_ws(',', variadic array['a', 'b']), format('%s-%s', variadic array['x', 'y']);
+select concat_ws(',', variadic x) from (values (array['a', null, 'b'])) t(x);
+select cast(name 'namefield' as text), name 'x' = 'x';
+select regexp_instr('abcabc', 'a.c', 1, 0), regexp_instr('abcabc', 'a.c', 1, 1, 2), regexp_substr('abc', 'a.c', 1, 0), regexp_substr('abc', 'a.c', 1, 1, '', -1);

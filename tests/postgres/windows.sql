@@ -41,3 +41,6 @@ select rank() over (order by x), dense_rank() over (order by x), percent_rank() 
 select sum(x) over w1, sum(x) over (w1 rows 1 preceding) from (values (1), (2), (3)) v(x) window w1 as (order by x)
 select avg(x) over (order by x), sum(x::int8) over () from (values (1), (2)) v(x)
 select cume_dist() over (partition by y order by x), row_number() over (order by y, x) from (values (1, 'a'), (2, 'a'), (1, 'b')) v(x, y) order by y, x
+select x, sum(x) over (order by x range between 1::int4 preceding and 1::int4 following) from generate_series(1, 5) x order by x;
+select d, count(*) over (order by d range between '1 day'::interval preceding and '2 days'::interval following) from (values (date '2026-01-01'), ('2026-01-02'), ('2026-01-05')) t(d) order by d;
+select x, sum(x) over (order by x rows between 1 preceding and current row exclude no others) from generate_series(1, 3) x order by x;

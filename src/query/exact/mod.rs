@@ -12,6 +12,7 @@ mod average;
 mod convert;
 mod divide;
 mod floats;
+mod spread;
 mod sum;
 mod total;
 
@@ -42,6 +43,9 @@ use floats::Floats;
 pub(super) fn install(state: &mut SessionState) -> Result<()> {
     if let Ok(sum) = state.udaf("sum") {
         state.register_udaf(Arc::new(AggregateUDF::from(sum::ExactSum::new(sum))))?;
+    }
+    for aggregate in spread::all() {
+        state.register_udaf(Arc::new(aggregate))?;
     }
     Ok(())
 }

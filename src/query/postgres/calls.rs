@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::syntax::{Respelled, call, cast, frame_literal, string, take, text};
+use crate::query::spelling::VARIADIC;
 use crate::query::{QueryError, QueryErrorKind as Kind};
 
 fn name_of(function: &Function) -> Option<String> {
@@ -72,6 +73,12 @@ pub fn function(expr: &mut Expr) -> Respelled {
         rename(function, named);
         return Ok(None);
     }
+    if matches!(
+        name.as_str(),
+        "array_agg" | "string_agg" | "json_agg" | "jsonb_agg"
+    ) {
+        in_order(function);
+    }
     if matches!(name.as_str(), "json_agg" | "jsonb_agg") {
         rename(function, "array_agg");
         let list = take(expr);
@@ -84,6 +91,10 @@ pub fn function(expr: &mut Expr) -> Respelled {
     let Some(mut args) = args_of(function) else {
         return Ok(None);
     };
+    if let Some(array) = args.last_mut().and_then(spread_array) {
+        args.pop();
+        return spread(&name, args, array).map(Some);
+    }
     Ok(match (name.as_str(), args.as_mut_slice()) {
         ("mod", [left, right]) => Some(Expr::Nested(Box::new(Expr::BinaryOp {
             left: Box::new(Expr::Nested(Box::new(take(left)))),
@@ -149,6 +160,59 @@ fn simple_type(name: &str) -> DataType {
     }
 }
 
+/// Distinct values are gathered in their order where no other is asked for: Postgres sorts to tell
+/// them apart, and people have come to rely on it.
+fn in_order(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else {
+        return;
+    };
+    let distinct = list.duplicate_treatment == Some(ast::DuplicateTreatment::Distinct);
+    if let [FunctionArg::Unnamed(FunctionArgExpr::Expr(value)), ..] = list.args.as_slice()
+        && distinct
+        && list.clauses.is_empty()
+    {
+        let by = ast::OrderByExpr {
+            expr: value.clone(),
+            options: ast::OrderByOptions {
+                asc: None,
+                nulls_first: None,
+            },
+            with_fill: None,
+        };
+        list.clauses
+            .push(ast::FunctionArgumentClause::OrderBy(vec![by]));
+    }
+}
+
+/// The array behind VARIADIC.
+fn spread_array(expr: &mut Expr) -> Option<Expr> {
+    match expr {
+        Expr::Function(function) if name_of(function).as_deref() == Some(VARIADIC) => {
+            args_of(function)?.pop()
+        }
+        _ => None,
+    }
+}
+
+/// A call whose last arguments are an array's elements.
+fn spread(name: &str, mut args: Vec<Expr>, array: Expr) -> Result<Expr, QueryError> {
+    match (name, array) {
+        (_, Expr::Array(mut list)) if !list.elem.is_empty() => {
+            args.append(&mut list.elem);
+            Ok(call(name, args))
+        }
+        ("concat", array) if args.is_empty() => Ok(call("array_to_string", vec![array, text("")])),
+        ("concat_ws", array) if args.len() == 1 => {
+            args.insert(0, array);
+            Ok(call("array_to_string", args))
+        }
+        (name, _) => Err(QueryError::new(
+            Kind::FeatureNotSupported,
+            format!("VARIADIC in {name} is supported for an array that is written out"),
+        )),
+    }
+}
+
 /// What the engine gives as an unsigned number.
 fn result_type(name: &str) -> Option<DataType> {
     match name {
@@ -172,12 +236,7 @@ fn positional_interval(function: &mut Function) {
     let FunctionArguments::List(list) = &mut function.args else {
         return;
     };
-    let named = |arg: &FunctionArg| {
-        matches!(
-            arg,
-            FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. }
-        )
-    };
+    let named = |arg: &FunctionArg| matches!(arg, FunctionArg::Named { .. });
     if !list.args.iter().any(named) {
         return;
     }
@@ -196,18 +255,8 @@ fn positional_interval(function: &mut Function) {
                     .position(|known| name.value.eq_ignore_ascii_case(known)),
                 arg,
             ),
-            FunctionArg::ExprNamed {
-                name: Expr::Identifier(name),
-                arg,
-                ..
-            } => (
-                NAMES
-                    .iter()
-                    .position(|known| name.value.eq_ignore_ascii_case(known)),
-                arg,
-            ),
             FunctionArg::Unnamed(arg) => (Some(index), arg),
-            _ => continue,
+            FunctionArg::ExprNamed { .. } => continue,
         };
         if let Some(place) = at.and_then(|at| placed.get_mut(at)) {
             *place = FunctionArg::Unnamed(arg);

@@ -1,17 +1,12 @@
 //! json and jsonb: texts that are marked as such, their operators and functions.
 
-use std::sync::Arc;
-
 use arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF};
-use datafusion::sql::sqlparser::ast::BinaryOperator as B;
+use datafusion::common::{Result, ScalarValue};
 
 use super::function::{
     Function, Overload, Row, T, boolean, int4, null, on, refuse, text, texts, with_nulls,
 };
+use super::json_edit::{Place, concat, delete_path, exists, put, stripped, walk, without};
 use super::json_tree::{Json, parse, position};
 use super::types::{self, JSON, JSONB};
 use crate::query::{QueryError, QueryErrorKind as Kind};
@@ -292,7 +287,7 @@ pub fn all() -> Vec<Function> {
     all
 }
 
-fn operators() -> Vec<Function> {
+pub(super) fn operators() -> Vec<Function> {
     vec![
         Function::new(
             &["frazil_json_get"],
@@ -520,13 +515,6 @@ const INSERT: &[Overload] = &[
     ),
 ];
 
-#[derive(Clone, Copy, PartialEq)]
-enum Place {
-    Set,
-    Before,
-    Behind,
-}
-
 fn set(row: &Row<'_>, create: bool, place: Place) -> Result<ScalarValue> {
     let mut own = tree(row, 0)?;
     if !matches!(own, Json::List(_) | Json::Object(_)) {
@@ -535,133 +523,6 @@ fn set(row: &Row<'_>, create: bool, place: Place) -> Result<ScalarValue> {
     let path: Vec<String> = row.texts(1).into_iter().flatten().collect();
     put(&mut own, &path, tree(row, 2)?, create, place)?;
     text(own.normal().spaced())
-}
-
-fn put(at: &mut Json, path: &[String], value: Json, create: bool, place: Place) -> Result<()> {
-    let Some((step, rest)) = path.split_first() else {
-        return Ok(());
-    };
-    match at {
-        Json::Object(fields) => {
-            let found = fields.iter().position(|(key, _)| key == step);
-            match (found, rest.is_empty()) {
-                (Some(_), true) if place != Place::Set => {
-                    return refuse(Kind::InvalidParameter, "cannot replace existing key");
-                }
-                (Some(index), true) => fields[index].1 = value,
-                (Some(index), false) => put(&mut fields[index].1, rest, value, create, place)?,
-                (None, true) if create => fields.push((step.clone(), value)),
-                _ => {}
-            }
-        }
-        Json::List(items) => {
-            let Ok(index) = step.trim().parse::<i64>() else {
-                return refuse(
-                    Kind::InvalidText,
-                    format!("path element is not an integer: \"{step}\""),
-                );
-            };
-            let found = position(index, items.len()).filter(|at| *at < items.len());
-            match (found, rest.is_empty()) {
-                (Some(index), true) => match place {
-                    Place::Set => items[index] = value,
-                    Place::Before => items.insert(index, value),
-                    Place::Behind => items.insert(index + 1, value),
-                },
-                (Some(index), false) => put(&mut items[index], rest, value, create, place)?,
-                (None, true) if create => {
-                    let end = if index < 0 { 0 } else { items.len() };
-                    items.insert(end, value);
-                }
-                _ => {}
-            }
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-fn delete_path(at: &mut Json, path: &[Option<String>]) {
-    let Some((Some(step), rest)) = path.split_first() else {
-        return;
-    };
-    match at {
-        Json::Object(fields) => {
-            if rest.is_empty() {
-                fields.retain(|(key, _)| key != step);
-            } else if let Some((_, value)) = fields.iter_mut().find(|(key, _)| key == step) {
-                delete_path(value, rest);
-            }
-        }
-        Json::List(items) => {
-            let index = step
-                .trim()
-                .parse()
-                .ok()
-                .and_then(|index| position(index, items.len()));
-            let Some(index) = index.filter(|at| *at < items.len()) else {
-                return;
-            };
-            if rest.is_empty() {
-                items.remove(index);
-            } else {
-                delete_path(&mut items[index], rest);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn without(own: Json, keys: &[&str]) -> Result<Json> {
-    match own {
-        Json::Object(fields) => Ok(Json::Object(
-            fields
-                .into_iter()
-                .filter(|(key, _)| !keys.contains(&key.as_str()))
-                .collect(),
-        )),
-        Json::List(items) => Ok(Json::List(
-            items
-                .into_iter()
-                .filter(|item| !matches!(item, Json::Text(text) if keys.contains(&text.as_str())))
-                .collect(),
-        )),
-        _ => refuse(Kind::InvalidParameter, "cannot delete from scalar"),
-    }
-}
-
-fn concat(left: Json, right: Json) -> Json {
-    match (left, right) {
-        (Json::Object(mut left), Json::Object(right)) => {
-            left.extend(right);
-            Json::Object(left)
-        }
-        (left, right) => {
-            let list = |value| match value {
-                Json::List(items) => items,
-                other => vec![other],
-            };
-            let mut items = list(left);
-            items.extend(list(right));
-            Json::List(items)
-        }
-    }
-}
-
-fn exists(own: &Json, key: &str) -> bool {
-    match own {
-        Json::Object(_) => own.get(key).is_some(),
-        Json::List(items) => items
-            .iter()
-            .any(|item| matches!(item, Json::Text(text) if text == key)),
-        Json::Text(text) => text == key,
-        _ => false,
-    }
-}
-
-fn walk<'a>(own: &'a Json, path: &[Option<String>]) -> Option<&'a Json> {
-    path.iter()
-        .try_fold(own, |at, step| at.step(step.as_deref()?))
 }
 
 fn path_of(row: &Row<'_>, as_text: bool) -> Result<ScalarValue> {
@@ -677,20 +538,6 @@ fn path_of(row: &Row<'_>, as_text: bool) -> Result<ScalarValue> {
         some_text(found)
     } else {
         some(found)
-    }
-}
-
-fn stripped(own: Json) -> Json {
-    match own {
-        Json::Object(fields) => Json::Object(
-            fields
-                .into_iter()
-                .filter(|(_, value)| *value != Json::Null)
-                .map(|(key, value)| (key, stripped(value)))
-                .collect(),
-        ),
-        Json::List(items) => Json::List(items.into_iter().map(stripped).collect()),
-        other => other,
     }
 }
 
@@ -817,154 +664,4 @@ fn built_object(row: &Row<'_>) -> Result<Json> {
         Ok((row.text(index).to_owned(), value_of(row, index + 1)?))
     });
     Ok(Json::Object(pairs.collect::<Result<_>>()?))
-}
-
-/// Arithmetic and comparison of dates, times and intervals: the planner would refuse it before any
-/// rule of ours sees it.
-fn timed(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-    use super::operators::{Class, binary};
-    let op = match expr.op {
-        B::Plus => Operator::Plus,
-        B::Minus => Operator::Minus,
-        B::Multiply => Operator::Multiply,
-        B::Divide => Operator::Divide,
-        B::Eq => Operator::Eq,
-        B::NotEq => Operator::NotEq,
-        B::Lt => Operator::Lt,
-        B::LtEq => Operator::LtEq,
-        B::Gt => Operator::Gt,
-        B::GtEq => Operator::GtEq,
-        _ => return Ok(PlannerResult::Original(expr)),
-    };
-    let class = |expr: &Expr| {
-        expr.get_type(schema)
-            .map_or(Class::Unknown, |kind| Class::of(&kind))
-    };
-    let of_time = |class: Class| {
-        matches!(
-            class,
-            Class::Date | Class::Time | Class::Moment | Class::Interval | Class::List
-        )
-    };
-    let (left, right) = (class(&expr.left), class(&expr.right));
-    // Times with a zone are read in the session's, which is known to the rules only.
-    let instants = [&expr.left, &expr.right]
-        .iter()
-        .any(|side| matches!(side.get_type(schema), Ok(DataType::Timestamp(_, Some(_)))));
-    let texts = super::operators::literal(&expr.left).is_some()
-        || super::operators::literal(&expr.right).is_some();
-    let compares = matches!(
-        op,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-    );
-    if !(of_time(left) || of_time(right)) || (instants && texts && compares) {
-        return Ok(PlannerResult::Original(expr));
-    }
-    let planned = binary(expr.left, op, expr.right, schema, chrono_tz::Tz::UTC)?;
-    Ok(PlannerResult::Planned(planned.data))
-}
-
-/// Plans `->`, `->>`, `@>` and the like where they are JSON's.
-#[derive(Debug)]
-pub struct JsonOperators {
-    functions: Vec<Arc<ScalarUDF>>,
-}
-
-impl JsonOperators {
-    pub fn new() -> Self {
-        Self {
-            functions: operators()
-                .into_iter()
-                .map(|function| Arc::new(function.build()))
-                .collect(),
-        }
-    }
-
-    fn call(&self, name: &str, args: Vec<Expr>) -> Option<Expr> {
-        let function = self
-            .functions
-            .iter()
-            .find(|function| function.name() == name)?;
-        Some(Expr::ScalarFunction(ScalarFunction::new_udf(
-            Arc::clone(function),
-            args,
-        )))
-    }
-}
-
-impl ExprPlanner for JsonOperators {
-    fn plan_binary_op(
-        &self,
-        expr: RawBinaryExpr,
-        schema: &DFSchema,
-    ) -> Result<PlannerResult<RawBinaryExpr>> {
-        let mark = |expr: &Expr| {
-            let field = expr.to_field(schema).ok()?.1;
-            types::mark_of(&field).map(str::to_owned)
-        };
-        let is_list = |expr: &Expr| matches!(expr.get_type(schema), Ok(DataType::List(_)));
-        let marks = (mark(&expr.left), mark(&expr.right));
-        let is_b = |mark: &Option<String>| mark.as_deref() == Some(JSONB);
-        let either = is_b(&marks.0) || is_b(&marks.1);
-        let b = !matches!(marks.0.as_deref(), Some(JSON));
-        let name = match &expr.op {
-            B::Arrow => {
-                if b {
-                    "frazil_jsonb_get"
-                } else {
-                    "frazil_json_get"
-                }
-            }
-            B::LongArrow => "frazil_json_get_text",
-            B::HashArrow => {
-                if b {
-                    "frazil_jsonb_path"
-                } else {
-                    "frazil_json_path"
-                }
-            }
-            B::HashLongArrow => "frazil_json_path_text",
-            B::AtArrow | B::ArrowAt if !is_list(&expr.left) && !is_list(&expr.right) => {
-                "frazil_jsonb_contains"
-            }
-            B::Question => "frazil_jsonb_exists",
-            B::QuestionPipe => "frazil_jsonb_exists_any",
-            B::QuestionAnd => "frazil_jsonb_exists_all",
-            B::HashMinus => "frazil_jsonb_delete_path",
-            B::StringConcat if either => "frazil_jsonb_concat",
-            B::StringConcat
-                if [&marks.0, &marks.1]
-                    .iter()
-                    .any(|mark| mark.as_deref() == Some("bpchar")) =>
-            {
-                // A `char(n)` loses its padding on the way to a text.
-                let bare = |side: Expr, mark: &Option<String>| match mark.as_deref() {
-                    Some("bpchar") => self
-                        .call("frazil_bare_text", vec![side.clone()])
-                        .unwrap_or(side),
-                    _ => side,
-                };
-                return Ok(PlannerResult::Original(RawBinaryExpr {
-                    op: expr.op,
-                    left: bare(expr.left, &marks.0),
-                    right: bare(expr.right, &marks.1),
-                }));
-            }
-            B::Minus if is_b(&marks.0) => "frazil_jsonb_delete",
-            _ => return timed(expr, schema),
-        };
-        let args = match expr.op {
-            B::ArrowAt => vec![expr.right.clone(), expr.left.clone()],
-            _ => vec![expr.left.clone(), expr.right.clone()],
-        };
-        Ok(match self.call(name, args) {
-            Some(call) => PlannerResult::Planned(call),
-            None => PlannerResult::Original(expr),
-        })
-    }
 }

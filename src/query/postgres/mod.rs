@@ -11,18 +11,24 @@ mod function;
 mod integers;
 mod interval_in;
 mod json;
+mod json_edit;
 mod json_tree;
+mod kind;
+pub(super) mod lists;
 mod marked;
 mod math;
 mod number_format;
 mod operators;
+mod planner;
 mod quantified;
 mod regexp;
+mod row;
 mod spans;
 mod strings;
 pub(super) mod syntax;
 mod text_in;
 mod text_out;
+mod time_parts;
 mod times;
 mod times_columns;
 mod to_char;
@@ -67,7 +73,7 @@ pub(super) fn install(state: &mut SessionState) -> Result<()> {
         let own = series.as_ref().clone().with_aliases(["frazil_series"]);
         state.register_udf(Arc::new(own))?;
     }
-    state.register_expr_planner(Arc::new(json::JsonOperators::new()))?;
+    state.register_expr_planner(Arc::new(planner::JsonOperators::new()))?;
     Ok(())
 }
 

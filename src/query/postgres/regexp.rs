@@ -465,6 +465,16 @@ fn replaced(row: &Row<'_>, start: i64, which: i64, flags: &str) -> Result<Scalar
     text(out)
 }
 
+fn within(parameter: &str, value: i64, least: i64, most: i64) -> Result<()> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    refuse(
+        Kind::InvalidParameter,
+        format!("invalid value for parameter \"{parameter}\": {value}"),
+    )
+}
+
 fn instr(
     row: &Row<'_>,
     start: i64,
@@ -475,6 +485,9 @@ fn instr(
 ) -> Result<ScalarValue> {
     let value = row.text(0);
     let from = byte_of(value, start)?;
+    within("n", which, 1, i64::MAX)?;
+    within("endoption", behind, 0, 1)?;
+    within("subexpr", group, 0, i64::MAX)?;
     let regex = compiled(row.text(1), flags)?;
     let nth = usize::try_from(which - 1).unwrap_or(0);
     let found = regex.captures_iter(&value[from..]).nth(nth);
@@ -492,6 +505,8 @@ fn instr(
 fn substr(row: &Row<'_>, start: i64, which: i64, flags: &str, group: i64) -> Result<ScalarValue> {
     let value = row.text(0);
     let from = byte_of(value, start)?;
+    within("n", which, 1, i64::MAX)?;
+    within("subexpr", group, 0, i64::MAX)?;
     let regex = compiled(row.text(1), flags)?;
     let nth = usize::try_from(which - 1).unwrap_or(0);
     let found = regex.captures_iter(&value[from..]).nth(nth);

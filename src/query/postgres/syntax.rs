@@ -320,7 +320,7 @@ fn unary(op: UnaryOperator, inner: &mut Expr) -> Option<Expr> {
 
 /// `extract` gives a numeric with as many digits as the unit has.
 pub fn extract(unit: &str, from: Expr) -> Expr {
-    let function = match super::times::unit(unit) {
+    let function = match super::time_parts::unit(unit) {
         Some("epoch" | "second") => "frazil_extract_us",
         Some("milliseconds") => "frazil_extract_ms",
         _ => "frazil_extract",
@@ -449,7 +449,7 @@ fn like(expr: &mut Expr) -> Respelled {
 }
 
 fn unit_of(field: &ast::DateTimeField) -> Option<Unit> {
-    Some(match super::times::unit(&field.to_string())? {
+    Some(match super::time_parts::unit(&field.to_string())? {
         "year" => Unit::Year,
         "month" => Unit::Month,
         "day" => Unit::Day,
@@ -704,6 +704,9 @@ pub fn set_expression(body: &mut SetExpr) {
                 .filter_map(|row| row.content.get_mut(index))
                 .collect();
             same_types(&mut column);
+        }
+        if let Some(selects) = super::lists::values_as_selects(values) {
+            *body = selects;
         }
     }
 }

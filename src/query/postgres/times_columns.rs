@@ -10,7 +10,7 @@ use datafusion::logical_expr::ColumnarValue;
 
 use super::civil::{DAY_MICROS, HOUR_MICROS, MINUTE_MICROS, SECOND_MICROS};
 use super::datetime_in::{Context, instant, local};
-use super::times::{calendar_part, truncated, unit};
+use super::time_parts::{calendar_part, truncated, unit};
 
 /// A unit of clocks or of calendars, and a column that isn't one constant.
 struct Asked<'a> {
@@ -144,11 +144,15 @@ pub(super) fn truncate(args: &[ColumnarValue], context: &Context) -> Option<Arra
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::TimestampMicrosecondArray;
+    use arrow::array::{StringArray, TimestampMicrosecondArray};
+    use arrow::datatypes::Field;
     use datafusion::common::ScalarValue;
+    use datafusion::common::config::ConfigOptions;
+    use datafusion::logical_expr::ScalarFunctionArgs;
 
     use super::*;
     use crate::query::postgres::datetime_in::zone_named;
+    use crate::query::postgres::times;
 
     /// Around changes to and from summer time, before the common era, and the ends of time.
     fn instants() -> Vec<Option<i64>> {
@@ -211,6 +215,55 @@ mod tests {
                     });
                     let found = found.is_valid(row).then(|| found.value(row));
                     assert_eq!(found, expected, "{unit} of {micros:?} in {}", context.zone);
+                }
+            }
+        }
+    }
+
+    /// A function's answer over `instants`, where the unit is one for all or, the same for each,
+    /// a column: then all goes row by row.
+    fn asked_of(name: &str, unit: ColumnarValue, zoned: bool, zone: &str) -> ArrayRef {
+        let function = times::all()
+            .into_iter()
+            .find(|function| function.names()[0] == name)
+            .expect("a function")
+            .build();
+        let column = column(zoned);
+        let kind = column.data_type();
+        let mut options = ConfigOptions::default();
+        options.execution.time_zone = Some(zone.to_owned());
+        let returns = match name {
+            "frazil_extract" => DataType::Decimal128(38, 0),
+            _ => kind.clone(),
+        };
+        let args = ScalarFunctionArgs {
+            args: vec![unit, column],
+            arg_fields: vec![
+                Arc::new(Field::new("unit", DataType::Utf8, true)),
+                Arc::new(Field::new("at", kind, true)),
+            ],
+            number_rows: instants().len(),
+            return_field: Arc::new(Field::new("part", returns, true)),
+            config_options: Arc::new(options),
+        };
+        let answer = function.invoke_with_args(args).expect("parts");
+        answer.into_array(instants().len()).expect("a column")
+    }
+
+    #[test]
+    fn columns_are_taken_apart_as_rows_are() {
+        let mut units = vec!["hour", "minute", "day", "week", "month", "quarter", "year"];
+        units.extend(["decade", "century", "millennium", "dow", "isodow", "doy"]);
+        units.push("isoyear");
+        for zone in ["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns"] {
+            for unit in &units {
+                for zoned in [true, false] {
+                    let one = ColumnarValue::Scalar(ScalarValue::from(*unit));
+                    let each = StringArray::from(vec![*unit; instants().len()]);
+                    let each = ColumnarValue::Array(Arc::new(each));
+                    let found = asked_of("frazil_extract", one, zoned, zone);
+                    let rows = asked_of("frazil_extract", each, zoned, zone);
+                    assert_eq!(&found, &rows, "{unit} in {zone}");
                 }
             }
         }

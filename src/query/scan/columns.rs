@@ -161,8 +161,9 @@ impl FieldIdAdapter {
         Ok(Arc::new(StructCast::new(column, target, Conversion::Same)))
     }
 
-    /// `properties.category`: only the field itself is sought, so that the file's reader sees
-    /// which leaf is wanted. None when the expression is no such access.
+    /// `properties.geo.city`: only the field itself is sought, so that the file's reader sees which
+    /// leaf is wanted; in one call, since it sees none behind a call within a call.
+    /// None when the expression is no such access.
     fn field_access(&self, expr: &Arc<dyn PhysicalExpr>) -> Result<Option<Arc<dyn PhysicalExpr>>> {
         let Some((column, names)) = path_of(expr) else {
             return Ok(None);
@@ -172,8 +173,9 @@ impl FieldIdAdapter {
             return absent(wanted, &names);
         };
         let mut found = self.physical.field(index);
-        let mut access: Arc<dyn PhysicalExpr> = Arc::new(Column::new(found.name(), index));
-        for (depth, (name, function)) in names.iter().enumerate() {
+        let mut arguments: Vec<Arc<dyn PhysicalExpr>> =
+            vec![Arc::new(Column::new(found.name(), index))];
+        for (depth, (name, _)) in names.iter().enumerate() {
             let (DataType::Struct(wanted_fields), DataType::Struct(found_fields)) =
                 (wanted.data_type(), found.data_type())
             else {
@@ -187,17 +189,19 @@ impl FieldIdAdapter {
                 return absent(wanted, &names[depth + 1..]);
             };
             found = &found_fields[index];
-            access = Arc::new(ScalarFunctionExpr::new(
-                function.name(),
-                Arc::new(function.fun().clone()),
-                vec![
-                    access,
-                    Arc::new(Literal::new(ScalarValue::from(found.name().as_str()))),
-                ],
-                Arc::new(found.clone().with_nullable(true)),
-                Arc::new(function.config_options().clone()),
-            ));
+            let name = ScalarValue::from(found.name().as_str());
+            arguments.push(Arc::new(Literal::new(name)));
         }
+        let Some((_, function)) = names.first() else {
+            return Ok(None);
+        };
+        let access = Arc::new(ScalarFunctionExpr::new(
+            function.name(),
+            Arc::new(function.fun().clone()),
+            arguments,
+            Arc::new(found.clone().with_nullable(true)),
+            Arc::new(function.config_options().clone()),
+        ));
         converted(access, found, wanted, &self.finder).map(Some)
     }
 }

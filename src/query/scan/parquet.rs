@@ -58,8 +58,9 @@ pub(super) struct Filters<'a> {
     pub(super) understood: &'a Predicate,
 }
 
-/// Filters that keep less than this part of the rows are applied while decoding. Above it, skipping
-/// rows costs more than decoding them (benchmarks/RESULTS.md, "Queries").
+/// Filters that keep less than this part of the rows are applied while decoding: a guess on the safe
+/// side, as skipping rows here and there costs more than decoding them (benchmarks/RESULTS.md,
+/// "Filters first", has what other bounds did).
 const FIRST_BELOW: f64 = 0.05;
 
 pub(super) fn scan(
@@ -71,7 +72,7 @@ pub(super) fn scan(
     files: Vec<DataFileEntry>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let files = enough_for(limit, files);
-    let first = selectivity::kept(filters.understood, &files, &table.iceberg_schema) < FIRST_BELOW;
+    let first = applied_first(filters.understood, &files, &table.iceberg_schema);
     let mut plans = Vec::new();
     for one in by_store(table, &table.schema, files, statistics::of_file)? {
         let wanted = Wanted {
@@ -94,6 +95,13 @@ pub(super) fn scan(
         1 => Ok(plans.remove(0)),
         _ => UnionExec::try_new(plans),
     }
+}
+
+/// Whether filters are applied while decoding, with no other filter behind. Only where all of them
+/// are understood: DataFusion leaves out a filter that the decoder can't apply without a word, and
+/// an error raised inside of the decoder would lose its SQLSTATE.
+fn applied_first(filters: &Predicate, files: &[DataFileEntry], schema: &IcebergSchema) -> bool {
+    filters.is_whole() && selectivity::kept(filters, files, schema) < FIRST_BELOW
 }
 
 /// With a limit, only as many files as have that many rows.

@@ -51,6 +51,23 @@ pub(super) enum Predicate {
     },
 }
 
+impl Predicate {
+    /// Whether nothing of the filters is unknown. Such filters compare primitive columns with
+    /// constants: they can't fail on any row, and any reader of a file can apply them.
+    pub(super) fn is_whole(&self) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().all(Self::is_whole),
+            Self::Never
+            | Self::Compare { .. }
+            | Self::In { .. }
+            | Self::StartsWith { .. }
+            | Self::IsNull { .. }
+            | Self::IsNotNull { .. } => true,
+        }
+    }
+}
+
 /// All filters of a scan together.
 pub(super) fn all_of(filters: &[Expr], schema: &Schema, iceberg: &IcebergSchema) -> Predicate {
     let columns = Columns { schema, iceberg };

@@ -10,7 +10,9 @@ use super::value::Value;
 /// Of so many files the guess is made.
 const SAMPLE: usize = 32;
 /// Smaller files say nothing: their columns are mostly headers and dictionaries.
-const LEAST_ROWS: u64 = 10_000;
+const LEAST_ROWS: u64 = 1_000;
+/// What a column takes in a file besides its values: headers of its pages.
+const OVERHEAD: u64 = 100;
 /// No guess goes below: two guesses multiplied would promise too much.
 const LEAST: f64 = 1e-6;
 
@@ -72,7 +74,7 @@ impl Guess<'_> {
             ) else {
                 continue;
             };
-            bytes += size;
+            bytes += size.saturating_sub(OVERHEAD);
             values += count.saturating_sub(nulls);
         }
         if values == 0 {

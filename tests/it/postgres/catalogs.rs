@@ -25,12 +25,15 @@ async fn the_catalogs_are_whole() {
         .get(0);
     let expected = columns(&postgres).await;
     assert!(expected.len() > 150, "{} tables", expected.len());
-    if !version.starts_with("15") {
-        println!("Postgres is {version}, not 15: its columns were not compared");
-        return;
-    }
+    // Another Postgres has other columns: then only that each table can be read is seen.
+    let same = version.starts_with("15");
     let wire = wire().await;
     let client = wire.client().await;
+    let expected = if same {
+        expected
+    } else {
+        columns(&client).await
+    };
     for (table, names) in expected {
         let statement = client
             .prepare(&format!("select * from {table}"))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::faults::{Rates, Strike};
+use super::faults::Strike;
 use super::mutant::Mutant;
 use super::oracle::id_of;
 use super::process::{Fate, Mortal, Trap};
@@ -18,21 +18,9 @@ const LOOKS: usize = 24;
 
 fn world(seed: u64) -> Arc<World> {
     let shape = Shape {
-        partitions: 2,
-        sinks: 1,
-        records: 0,
-        eager: false,
         session: Duration::from_secs(3),
-        transactions: false,
-        retention: false,
         crashes: true,
-        foreign: false,
-        upkeep: false,
-        outages: false,
-        jobs: false,
-        writers: false,
-        clock_jumps: false,
-        rates: Rates::default(),
+        ..Shape::quiet()
     };
     let world = World::of(contract(), seed, shape, Mutant::None);
     world.weather.make_restless();

@@ -10,7 +10,6 @@ use frazil::sink::source::{Connector, Source};
 use frazil::sink::{accept_topic, set_offsets};
 use tokio_util::sync::CancellationToken;
 
-use super::faults::Rates;
 use super::mutant::Mutant;
 use super::oracle::id_of;
 use super::source::SimConnector;
@@ -29,25 +28,8 @@ fn quiet_of(stream: Stream, test: impl AsyncFnOnce(&Scene)) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let shape = Shape {
-            partitions: 2,
-            sinks: 1,
-            records: 0,
-            eager: false,
-            session: Duration::from_secs(10),
-            transactions: false,
-            retention: false,
-            crashes: false,
-            foreign: false,
-            upkeep: false,
-            outages: false,
-            jobs: false,
-            writers: false,
-            clock_jumps: false,
-            rates: Rates::default(),
-        };
         let scene = Scene {
-            world: World::of(stream, 7, shape, Mutant::None),
+            world: World::of(stream, 7, Shape::quiet(), Mutant::None),
         };
         test(&scene).await;
     });

@@ -87,6 +87,27 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// A world with no trouble of its own.
+    pub fn quiet() -> Self {
+        Self {
+            partitions: 2,
+            sinks: 1,
+            records: 0,
+            eager: false,
+            session: Duration::from_secs(10),
+            transactions: false,
+            retention: false,
+            crashes: false,
+            foreign: false,
+            upkeep: false,
+            outages: false,
+            jobs: false,
+            writers: false,
+            clock_jumps: false,
+            rates: Rates::default(),
+        }
+    }
+
     /// Files younger than this are never deleted (I9). Longer than a clock may jump, as it has to
     /// be: to whoever asks the clock, all files get older by a jump.
     pub fn safety_age(&self) -> Duration {

@@ -56,6 +56,7 @@ pub(super) fn pg_settings(sources: &Sources<'_>) -> Result<RecordBatch> {
             "vartype" => (match known.kind {
                 Kind::Bool => "bool",
                 Kind::Int(..) | Kind::Millis => "integer",
+                Kind::Real => "real",
                 Kind::Enum(_) => "enum",
                 Kind::Text | Kind::Zone | Kind::Internal => "string",
             })
@@ -94,12 +95,15 @@ pub(super) fn pg_settings(sources: &Sources<'_>) -> Result<RecordBatch> {
     )
 }
 
-/// The sessions of this process. What they run stands in `system.queries`.
+/// The sessions of this process; of other users' only that they are there. What they run stands
+/// in `system.queries`.
 pub(super) fn pg_stat_activity(sources: &Sources<'_>) -> Result<RecordBatch> {
     let schema = whole::columns("pg_catalog", "pg_stat_activity")
         .ok_or_else(|| DataFusionError::Internal("pg_stat_activity is not listed".to_owned()))?;
     let sessions = sources.facts.registry.sessions();
+    let own = |user: &str| user == sources.facts.user;
     fill(&schema, &sessions, |(facts, runs), column| match column {
+        "client_addr" | "client_port" | "state" if !own(&facts.user) => Cell::Unset,
         "datid" => sources.cache.database_oid.into(),
         "datname" => facts.database.as_str().into(),
         "pid" => facts.pid.into(),
