@@ -16,10 +16,16 @@ use crate::query::{QueryError, QueryErrorKind};
 /// Schema and name that the parts of each name mean.
 pub(in crate::query) type Meanings = HashMap<Vec<String>, (String, String)>;
 
+/// Words of the parser's that columns and schemas are often called, and that stand without quotes.
+const PLAIN: [&str; 16] = [
+    "COUNT", "DATA", "DAY", "HOUR", "KEY", "LEVEL", "MAX", "MIN", "MONTH", "NAME", "OWNER",
+    "PUBLIC", "STATUS", "TYPE", "VALUE", "YEAR",
+];
+
 /// Words that may not stand as a name without quotes: the parser knows them.
 fn is_reserved(word: &str) -> bool {
     let upper = word.to_ascii_uppercase();
-    ALL_KEYWORDS.binary_search(&upper.as_str()).is_ok()
+    ALL_KEYWORDS.binary_search(&upper.as_str()).is_ok() && !PLAIN.contains(&upper.as_str())
 }
 
 /// A name as an identifier that means just this, with quotes where it needs them.
