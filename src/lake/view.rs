@@ -255,6 +255,39 @@ mod tests {
         assert_ne!(read.moved(&lake).unwrap().metadata_location(), location);
     }
 
+    /// What the first release wrote stays readable.
+    #[tokio::test]
+    async fn a_view_of_the_first_release_is_read() {
+        let written = r#"{"view-uuid":"018f7c3e-0000-7000-8000-000000000001","format-version":1,
+            "location":"file:///house/shop/v-1","current-version-id":2,
+            "versions":[
+              {"version-id":1,"schema-id":0,"timestamp-ms":1790000000000,
+               "summary":{"engine-name":"frazil","engine-version":"0.1.0"},
+               "representations":[{"type":"sql","sql":"SELECT 1 AS a","dialect":"frazil"}],
+               "default-namespace":["shop"]},
+              {"version-id":2,"schema-id":1,"timestamp-ms":1790000000001,
+               "summary":{"engine-name":"frazil","engine-version":"0.1.0"},
+               "representations":[{"type":"sql","sql":"SELECT t.a FROM shop.t","dialect":"frazil"}],
+               "default-namespace":["shop"]}],
+            "version-log":[{"timestamp-ms":1790000000000,"version-id":1},
+                           {"timestamp-ms":1790000000001,"version-id":2}],
+            "schemas":[{"type":"struct","schema-id":0,"fields":[
+                          {"id":1,"name":"a","required":false,"type":"int"}]},
+                       {"type":"struct","schema-id":1,"fields":[
+                          {"id":1,"name":"a","required":false,"type":"long"}]}],
+            "properties":{"comment":"of old"}}"#;
+        let lake = lake();
+        let location = "file:///house/shop/v-1/metadata/00002-x.metadata.json";
+        lake.store.write(location, written.into()).await.unwrap();
+        let view = View::read(&lake.store, location).await.unwrap();
+        assert_eq!(view.sql().unwrap(), "SELECT t.a FROM shop.t");
+        assert_eq!(view.comment(), Some("of old"));
+        let next = definition("SELECT 3 AS a", &["a"]);
+        let next = view.replaced(&lake, "shop", &next).unwrap();
+        assert_eq!(next.sql().unwrap(), "SELECT 3 AS a");
+        assert_eq!(next.comment(), Some("of old"));
+    }
+
     #[tokio::test]
     async fn a_view_of_another_engine_says_so() {
         let lake = lake();

@@ -27,6 +27,7 @@ pub mod scram;
 mod scroll;
 mod session;
 mod settings;
+mod showing;
 mod simple;
 mod sqlstate;
 mod startup;

@@ -16,6 +16,7 @@ use super::connection::Limits;
 use super::encode::{self, Format};
 use super::params;
 use super::session::{Session, lock};
+use super::showing;
 use super::sqlstate::{Result, WireError};
 use super::transaction;
 use super::utility;
@@ -152,8 +153,8 @@ impl Session<'_> {
         let plans = std::slice::from_ref(&plan);
         prepared.parameters = parameter_types(plans, &prepared.parameters)?;
         if !matches!(sql.as_ref(), ast::Statement::Copy { .. }) {
-            let schema = if utility::is_explain(sql) {
-                utility::explain_schema()
+            let schema = if showing::is_explain(sql) {
+                showing::explain_schema()
             } else {
                 self.coerced_schema(&plan, &prepared.parameters)
             };

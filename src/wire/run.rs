@@ -11,6 +11,7 @@ use super::prepared::{Columns, Prepared};
 use super::rows::{Rows, Source};
 use super::scroll::Direction;
 use super::session::Session;
+use super::showing;
 use super::sqlstate::{Result, WireError};
 use super::transaction;
 use super::utility;
@@ -130,7 +131,7 @@ impl Session<'_> {
         let text = prepared.text.as_str();
         let stream = utility::guarded(Box::pin(query.execute(plan, text)));
         let stream = self.connection.watch(limits, stream).await???;
-        if utility::is_explain(sql) {
+        if showing::is_explain(sql) {
             return self.explained(stream, limits).await;
         }
         let columns = match &prepared.columns {

@@ -71,6 +71,12 @@ select * from vbb order by x
 alter table vbb rename to vb
 select * from vb order by x
 alter view vb rename to va
+alter view vk rename column n to many
+select b, many from vk order by 2, 1
+alter view vk rename column nope to x
+alter view vk rename column many to b
+alter table vk rename column many to n
+select n from vk order by 1
 alter view nope rename to x
 alter view if exists nope rename to x
 alter view va rename to va2

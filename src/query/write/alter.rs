@@ -17,7 +17,6 @@ use super::types::{self, ColumnType};
 use super::update::{Finding, place_items};
 use super::{Result, WORK, Writer, Written, folded, quoted, refuse, unsupported};
 use crate::domain::TableName;
-use crate::query::QueryError;
 use crate::query::declared::{Check, Key, Kind};
 use crate::query::loader::Own;
 use crate::query::session::lock;
@@ -95,45 +94,6 @@ impl Writer<'_> {
                 "ALTER TABLE … {other} is not supported"
             ))),
         }
-    }
-
-    /// What views read of a column stays as it is.
-    async fn check_views(&self, target: &Target, operation: &Operation) -> Result<()> {
-        let what = match operation {
-            Operation::DropColumn { column_names, .. } => {
-                let names = column_names.iter().map(folded);
-                format!("drop column {}", names.collect::<Vec<_>>().join(", "))
-            }
-            Operation::RenameColumn {
-                old_column_name, ..
-            } => format!("rename column {}", folded(old_column_name)),
-            Operation::AlterColumn {
-                column_name,
-                op: Column::SetDataType { .. },
-            } => format!("alter type of column {}", folded(column_name)),
-            _ => return Ok(()),
-        };
-        let broken = self.broken_by(target).await?;
-        if broken.is_empty() {
-            return Ok(());
-        }
-        let table = self.short(&target.name);
-        let views = broken.iter().map(|one| {
-            let view = self.short(&one.name);
-            format!("view {view} depends on it")
-        });
-        let state = match operation {
-            Operation::DropColumn { .. } => "2BP01",
-            _ => "0A000",
-        };
-        Err(QueryError {
-            detail: Some(views.collect::<Vec<_>>().join("\n")),
-            ..refuse(
-                state,
-                format!("cannot {what} of table {table} because other objects depend on it"),
-            )
-        }
-        .with_hint("Drop the views first, and make them again afterwards."))
     }
 
     async fn rename_table(&self, target: Target, to: &ast::ObjectName) -> Result<()> {

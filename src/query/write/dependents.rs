@@ -4,8 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use datafusion::sql::sqlparser::ast::{
+    AlterColumnOperation as Column, AlterTableOperation as Operation,
+};
+
 use super::target::Target;
-use super::{Error, Result, TEMPORARY, Writer, Written, refuse};
+use super::{Error, Result, TEMPORARY, Writer, Written, folded, refuse};
 use crate::domain::TableName;
 use crate::query::QueryError;
 use crate::query::loader::Own;
@@ -147,8 +151,47 @@ impl Writer<'_> {
         }
     }
 
+    /// What views read of a column stays as it is.
+    pub(super) async fn check_views(&self, target: &Target, operation: &Operation) -> Result<()> {
+        let what = match operation {
+            Operation::DropColumn { column_names, .. } => {
+                let names = column_names.iter().map(folded);
+                format!("drop column {}", names.collect::<Vec<_>>().join(", "))
+            }
+            Operation::RenameColumn {
+                old_column_name, ..
+            } => format!("rename column {}", folded(old_column_name)),
+            Operation::AlterColumn {
+                column_name,
+                op: Column::SetDataType { .. },
+            } => format!("alter type of column {}", folded(column_name)),
+            _ => return Ok(()),
+        };
+        let broken = self.broken_by(target).await?;
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let table = self.short(&target.name);
+        let views = broken.iter().map(|one| {
+            let view = self.short(&one.name);
+            format!("view {view} depends on it")
+        });
+        let state = match operation {
+            Operation::DropColumn { .. } => "2BP01",
+            _ => "0A000",
+        };
+        Err(QueryError {
+            detail: Some(views.collect::<Vec<_>>().join("\n")),
+            ..refuse(
+                state,
+                format!("cannot {what} of table {table} because other objects depend on it"),
+            )
+        }
+        .with_hint("Drop the views first, and make them again afterwards."))
+    }
+
     /// The views that can't be read any more, or give other types, once the table is as it is here.
-    pub(super) async fn broken_by(&self, target: &Target) -> Result<Vec<Dependent>> {
+    async fn broken_by(&self, target: &Target) -> Result<Vec<Dependent>> {
         let mut broken = Vec::new();
         for dependent in self.dependents(std::slice::from_ref(&target.name)).await? {
             let query = dependent.view.query.clone()?;

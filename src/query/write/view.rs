@@ -129,18 +129,7 @@ impl Writer<'_> {
             views::spell_out(select, &Fields::of(planned.schema()));
         }
         views::qualify(&mut query, meanings)?;
-        let named = match views::leaves(&mut query).into_iter().next() {
-            Some(first) => views::name_columns(first, columns),
-            None => false,
-        };
-        if named {
-            return Ok(query.to_string());
-        }
-        let columns: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
-        Ok(format!(
-            "SELECT * FROM ({query}) AS v ({})",
-            columns.join(", ")
-        ))
+        Ok(named_text(&mut query, columns))
     }
 
     /// A view may get columns behind those that it has, nothing else: others stand on it.
@@ -206,14 +195,24 @@ impl Writer<'_> {
         let [operation] = &alter.operations[..] else {
             return Err(unsupported("ALTER VIEW does one thing at a time"));
         };
-        let Operation::RenameTable {
-            table_name: RenameTableNameKind::To(to) | RenameTableNameKind::As(to),
-        } = operation
-        else {
-            return Err(
-                unsupported(format!("ALTER VIEW … {operation} is not supported"))
-                    .with_hint("CREATE OR REPLACE VIEW changes what a view reads."),
-            );
+        let to = match operation {
+            Operation::RenameTable {
+                table_name: RenameTableNameKind::To(to) | RenameTableNameKind::As(to),
+            } => to,
+            Operation::RenameColumn {
+                old_column_name,
+                new_column_name,
+            } => {
+                let (old, new) = (folded(old_column_name), folded(new_column_name));
+                self.rename_view_column(name, view, &old, new).await?;
+                return Ok(Some(Written::tag(tag)));
+            }
+            other => {
+                return Err(
+                    unsupported(format!("ALTER VIEW … {other} is not supported"))
+                        .with_hint("CREATE OR REPLACE VIEW changes what a view reads."),
+                );
+            }
         };
         let (_, bare) = split(to)?;
         let new = TableName::new(name.namespace(), &bare);
@@ -230,6 +229,60 @@ impl Writer<'_> {
         writes.put_view(name, Some(view), None);
         writes.put_view(new, None, Some(moved));
         Ok(Some(Written::tag(tag)))
+    }
+
+    async fn rename_view_column(
+        &self,
+        name: TableName,
+        view: Arc<View>,
+        old: &str,
+        new: String,
+    ) -> Result<()> {
+        let Statement::Query(mut query) = view.query.clone()? else {
+            return Err(unsupported("this view can't be altered"));
+        };
+        let planned = self.session.plan_view(&name, &view.query.clone()?).await?;
+        let statement = Statement::Query(query.clone());
+        let mut columns = names::of_columns(planned.schema().as_arrow(), Some(&statement));
+        if columns.contains(&new) {
+            let message = format!(
+                "column \"{new}\" of relation \"{}\" already exists",
+                name.name()
+            );
+            return Err(refuse("42701", message));
+        }
+        let Some(column) = columns.iter_mut().find(|column| *column == old) else {
+            return Err(refuse("42703", format!("column \"{old}\" does not exist")));
+        };
+        *column = new;
+        let sql = named_text(&mut query, &columns);
+        let made = parse(&sql)?;
+        let planned = views::named(self.session.plan_view(&name, &made).await?, &made)?;
+        let definition = Definition {
+            sql,
+            schema: iceberg_schema(&planned)?,
+        };
+        let lake = self.session.engine().lake();
+        let stored = view.stored.replaced(lake, name.namespace(), &definition)?;
+        let before = self.session.save_writes();
+        lock(&self.session.writes).put_view(
+            name.clone(),
+            Some(view),
+            Some(Arc::new(View::of(stored))),
+        );
+        for dependent in self.dependents(std::slice::from_ref(&name)).await? {
+            let query = dependent.view.query.clone()?;
+            if let Err(error) = self.session.plan_view(&dependent.name, &query).await {
+                self.session.restore_writes(&before);
+                let (view, on) = (self.short(&dependent.name), self.short(&name));
+                return Err(QueryError {
+                    detail: Some(format!("view {view} reads it: {error}")),
+                    ..unsupported(format!("column \"{old}\" of view {on} can't be renamed"))
+                }
+                .with_hint("Drop the views that read it, and make them again afterwards."));
+            }
+        }
+        Ok(())
     }
 
     /// Views that read a table or view go on reading it under its new name.
@@ -279,6 +332,19 @@ impl Writer<'_> {
         lock(&self.session.writes).put_view(name, Some(view), Some(commented));
         Ok(())
     }
+}
+
+/// A query's text that names its columns so.
+fn named_text(query: &mut ast::Query, columns: &[String]) -> String {
+    let named = match views::leaves(query).into_iter().next() {
+        Some(first) => views::name_columns(first, columns),
+        None => false,
+    };
+    if named {
+        return query.to_string();
+    }
+    let columns: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+    format!("SELECT * FROM ({query}) AS v ({})", columns.join(", "))
 }
 
 fn refuse_odd(create: &ast::CreateView) -> Result<()> {

@@ -42,7 +42,7 @@ fn oid_arg(args: &Args<'_>, index: usize) -> Option<i32> {
 }
 
 /// A refusal that reaches the client with its own kind.
-fn refused(error: &WireError) -> datafusion::error::DataFusionError {
+pub(super) fn refused(error: &WireError) -> datafusion::error::DataFusionError {
     let kind = match error.sqlstate {
         "42704" => QueryErrorKind::UndefinedObject,
         "42501" => QueryErrorKind::State("42501"),
@@ -54,7 +54,7 @@ fn refused(error: &WireError) -> datafusion::error::DataFusionError {
 pub(super) fn register(context: &SessionContext, facts: &Arc<Facts>, cache: &Arc<CatalogCache>) {
     let mut all = session_functions(facts);
     all.extend(name_functions(facts, cache));
-    all.extend(definition_functions());
+    all.extend(super::definitions::all(facts, cache));
     all.extend(other_functions(facts));
     for function in all {
         context.register_udf(function.build());
@@ -227,14 +227,7 @@ fn name_functions(facts: &Arc<Facts>, cache: &Arc<CatalogCache>) -> Vec<RowFunct
     let (visible, by_name, shown, users) = (both(), both(), both(), Arc::clone(facts));
     let (typed, to_type, to_schema, schema) = (both(), both(), both(), both());
     let (comment, column_comment) = (both(), both());
-    let (viewdef, names) = (both(), both());
     vec![
-        RowFunction::new("pg_get_viewdef", DataType::Utf8, STABLE, move |args| {
-            let (facts, cache) = &viewdef;
-            let oid = arg(args, 0).and_then(|name| relation_oid(name, facts, cache));
-            let snapshot = cache.latest();
-            text(oid.and_then(|oid| snapshot.table_by_oid(oid)?.shown_definition()))
-        }),
         RowFunction::new(
             "pg_table_is_visible",
             DataType::Boolean,
@@ -263,26 +256,6 @@ fn name_functions(facts: &Arc<Facts>, cache: &Arc<CatalogCache>) -> Vec<RowFunct
             let types = typed.1.types().map_err(|error| refused(&error))?;
             int(arg(args, 0).and_then(|name| types.oid(name)))
         }),
-        RowFunction::new(
-            "frazil_type_names",
-            DataType::new_list(DataType::Utf8, true),
-            STABLE,
-            move |args| {
-                let types = names.1.types().map_err(|error| refused(&error))?;
-                let oids = arg(args, 0).map(|text| {
-                    let digits = text.split(|c: char| !c.is_ascii_digit());
-                    let oids = digits.filter_map(|digits| digits.parse::<i32>().ok());
-                    let shown = oids.map(|oid| ScalarValue::Utf8(Some(types.format(oid, -1))));
-                    shown.collect::<Vec<_>>()
-                });
-                Ok(match oids {
-                    Some(shown) => {
-                        ScalarValue::List(ScalarValue::new_list_nullable(&shown, &DataType::Utf8))
-                    }
-                    None => ScalarValue::new_null_list(DataType::Utf8, true, 1),
-                })
-            },
-        ),
         RowFunction::new("format_type", DataType::Utf8, STABLE, move |args| {
             let types = to_type.1.types().map_err(|error| refused(&error))?;
             let modifier = oid_arg(args, 1).unwrap_or(-1);
@@ -381,31 +354,6 @@ fn split_name(name: &str) -> Vec<String> {
         }
     }
     parts
-}
-
-/// Definitions of things that don't exist here: there is nothing to define, so NULL.
-fn definition_functions() -> Vec<RowFunction> {
-    [
-        "pg_get_expr",
-        "pg_get_indexdef",
-        "pg_get_constraintdef",
-        "pg_get_triggerdef",
-        "pg_get_ruledef",
-        "pg_get_functiondef",
-        "pg_get_function_result",
-        "pg_get_function_arguments",
-        "pg_get_function_identity_arguments",
-        "pg_get_function_sqlbody",
-        "pg_get_partkeydef",
-        "pg_get_partition_constraintdef",
-        "pg_get_statisticsobjdef",
-        "pg_get_statisticsobjdef_columns",
-        "pg_get_serial_sequence",
-        "shobj_description",
-    ]
-    .into_iter()
-    .map(|name| RowFunction::new(name, DataType::Utf8, STABLE, |_| text(None::<String>)))
-    .collect()
 }
 
 fn other_functions(facts: &Arc<Facts>) -> Vec<RowFunction> {

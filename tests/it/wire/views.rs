@@ -149,6 +149,10 @@ async fn what_stands_on_a_table_follows_it_and_goes_only_with_it() {
     run(&a, "alter view v rename to v_old").await;
     assert_eq!(rows(&a, "select * from w").await, ["1"]);
     fails(&a, "select * from v", "42P01").await;
+    fails(&a, "alter view v_old rename column a to aa", "0A000").await;
+    run(&a, "alter view v_old rename column b to bb").await;
+    assert_eq!(rows(&a, "select bb, a from v_old").await, ["x|1"]);
+    assert_eq!(rows(&a, "select * from w").await, ["1"]);
     fails(&a, "alter table t_old drop column b", "2BP01").await;
     fails(&a, "alter table t_old rename column a to aa", "0A000").await;
     run(&a, "alter table t_old drop column c").await;
