@@ -195,13 +195,9 @@ impl Session {
         statement: &ast::Statement,
         mut own: Own,
     ) -> Result<LogicalPlan, QueryError> {
-        self.plan_in(
-            statement,
-            &mut own,
-            &self.search_path(),
-            Expansion::default(),
-        )
-        .await
+        let search_path = self.search_path();
+        let planned = self.plan_in(statement, &mut own, &search_path, Expansion::default());
+        Box::pin(planned).await
     }
 
     /// Plans the text of a view that is about to be made.
@@ -221,8 +217,7 @@ impl Session {
         mut own: Own,
     ) -> Result<LogicalPlan, QueryError> {
         let expansion = Expansion::of(view.clone());
-        let planned: BoxFuture<'_, _> = Box::pin(self.plan_in(query, &mut own, &[], expansion));
-        planned.await
+        Box::pin(self.plan_in(query, &mut own, &[], expansion)).await
     }
 
     async fn plan_in(
@@ -238,9 +233,11 @@ impl Session {
         let pins = lock(&self.pins).clone();
         let tables = self.tables(&pins, own)?;
         let catalog = &self.catalog;
-        // Boxed here and below: room for all that is planned would stand on every caller's stack.
         let planned = resolve::plan(&state, catalog, statement, search_path, tables, expansion);
-        let plan = Box::pin(planned).await?;
+        // Boxed, as room for all of it would stand on every caller's stack, and its type forgotten:
+        // the compiler looks only so deep into futures.
+        let planned: BoxFuture<'_, _> = Box::pin(planned);
+        let plan = planned.await?;
         refuse::plan(&plan)?;
         Ok(plan)
     }

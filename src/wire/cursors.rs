@@ -190,10 +190,13 @@ impl Session<'_> {
             return Ok(());
         };
         let prepared = Arc::clone(&portal.prepared);
-        let Started::Rows { rows, .. } =
-            Box::pin(self.run(&prepared, &portal.values, limits)).await?
-        else {
-            return Err(WireError::new("42P11", "a cursor must be over a query"));
+        let only_queries = || WireError::new("42P11", "a cursor must be over a query");
+        let Some(Statement::Sql(sql)) = &prepared.statement else {
+            return Err(only_queries());
+        };
+        let started = Box::pin(self.run_query(&prepared, sql, &portal.values, limits));
+        let Started::Rows { rows, .. } = started.await? else {
+            return Err(only_queries());
         };
         let pool = &self.query.context().runtime_env().memory_pool;
         let memory = MemoryConsumer::new("cursor").register(pool);

@@ -126,6 +126,17 @@ impl Session<'_> {
         if let Some(command) = write::command(sql) {
             return Box::pin(self.run_write(command, prepared, sql, values, limits)).await;
         }
+        Box::pin(self.run_query(prepared, sql, values, limits)).await
+    }
+
+    /// Starts a statement of the engine that reads.
+    pub async fn run_query(
+        &mut self,
+        prepared: &Prepared,
+        sql: &ast::Statement,
+        values: &[ScalarValue],
+        limits: &Limits,
+    ) -> Result<Started> {
         let plan = Box::pin(self.bound_plan(prepared, sql, values, limits)).await?;
         let query = &self.query;
         let text = prepared.text.as_str();
@@ -143,7 +154,7 @@ impl Session<'_> {
             options,
             legacy_options,
             ..
-        } = sql.as_ref()
+        } = sql
         {
             return Ok(Started::Copy(Copying {
                 writer: CopyWriter::new(options, legacy_options)?,

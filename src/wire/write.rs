@@ -131,7 +131,8 @@ impl Session<'_> {
         if !self.query.has_writes() {
             return Ok(());
         }
-        let published = self.query.commit_writes().await;
+        let publishing: BoxFuture<'_, _> = Box::pin(self.query.commit_writes());
+        let published = publishing.await;
         self.shared.catalog.forget().await;
         Ok(published?)
     }
@@ -164,7 +165,8 @@ impl Session<'_> {
         options: &[ast::CopyOption],
         legacy: &[ast::CopyLegacyOption],
     ) -> Result<CopyingIn> {
-        let columns = self.query.copy_columns(statement).await?;
+        let columns: BoxFuture<'_, _> = Box::pin(self.query.copy_columns(statement));
+        let columns = columns.await?;
         let count = columns.len();
         let zone = self.settings().zone();
         Ok(CopyingIn {
@@ -191,7 +193,8 @@ impl Session<'_> {
         let (sender, rows) = mpsc::channel(BATCHES_WAITING);
         let schema = reader.schema();
         let query = &self.query;
-        let writing = utility::guarded(Box::pin(query.copy_in(&statement, schema, rows)));
+        let writing: BoxFuture<'_, _> = Box::pin(query.copy_in(&statement, schema, rows));
+        let writing = utility::guarded(writing);
         let connection = &mut self.connection;
         let feeding = async move {
             let fed = feed(connection, &mut reader, &sender, limits).await;
