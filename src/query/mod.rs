@@ -3,6 +3,7 @@
 //! Whatever reads or writes files, the network or the environment from SQL is refused here, so
 //! that every way in (wire, `frazil sql`, the library) is refused alike.
 
+mod apply;
 mod bags;
 mod balance;
 mod bounded;

@@ -411,6 +411,7 @@ impl ast::VisitorMut for Respell {
         postgres::lists::check_counted_rows(select)?;
         postgres::lists::merged_columns_first(select);
         postgres::lists::qualify_merged(select);
+        postgres::lists::name_elements(select);
         postgres::syntax::select(select);
         ControlFlow::Continue(())
     }

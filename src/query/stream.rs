@@ -19,6 +19,7 @@ use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinHandle};
 
+use super::apply;
 use super::engine::Engine;
 use super::error_map::cancelled;
 use super::guard::{self, StopFlag};
@@ -269,7 +270,13 @@ impl Query {
     }
 
     async fn physical_plan(&self) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
-        let plan = self.state.create_physical_plan(&self.plan).await?;
+        let plan = match apply::optimized(&self.state, &self.plan)? {
+            Some(plan) => {
+                let planner = Arc::clone(self.state.query_planner());
+                planner.create_physical_plan(&plan, &self.state).await?
+            }
+            None => self.state.create_physical_plan(&self.plan).await?,
+        };
         let pool: Arc<dyn MemoryPool> = Arc::clone(&self.memory) as _;
         guard::guard(plan, &self.flag, &pool)
     }

@@ -59,6 +59,9 @@ pub fn function(expr: &mut Expr) -> Respelled {
     let Some(name) = name_of(function) else {
         return Ok(None);
     };
+    if let Some(gathered) = super::gathered::array_of_rows(function) {
+        return Ok(Some(gathered));
+    }
     let named = match name.as_str() {
         "variance" => "var_samp",
         "every" => "bool_and",
@@ -289,6 +292,7 @@ fn set_function(name: &str, mut args: Vec<Expr>) -> Option<Expr> {
             );
             return Some(cast(call("unnest", vec![series]), DataType::Int(None)));
         }
+        ("unnest", _) => return Some(call("unnest", args)),
         (name, _) if super::json::is_set(name) => call(&format!("frazil_{name}"), args),
         _ => return None,
     };
@@ -321,6 +325,7 @@ fn is_integer(expr: &Expr) -> bool {
 
 /// A function in FROM: its column is called by the alias, or by its own name.
 pub fn table_factor(factor: &mut TableFactor) {
+    plain_function(factor);
     let (name, mut args, alias, ordinality) = match factor {
         TableFactor::Table {
             name,
@@ -357,11 +362,16 @@ pub fn table_factor(factor: &mut TableFactor) {
             with_ordinality: false,
             ..
         } => {
-            if let [_] = array_exprs.as_slice() {
+            let [array] = array_exprs.as_mut_slice() else {
+                return;
+            };
+            if !reads_columns(array) {
                 let alias = alias.get_or_insert_with(|| plain_alias("unnest"));
                 name_column(alias);
+                return;
             }
-            return;
+            let args = vec![take(array)];
+            ("unnest".to_owned(), args, alias.take(), false)
         }
         _ => return,
     };
@@ -369,6 +379,8 @@ pub fn table_factor(factor: &mut TableFactor) {
         return;
     }
     let mut alias = alias.unwrap_or_else(|| plain_alias(&name));
+    // A function's arguments may be columns of the tables before it.
+    let lateral = args.iter().any(reads_columns);
     let body = if name == "generate_series" && args.iter().all(is_integer) && args.len() > 1 {
         // Rows are made one after the other: nothing is held.
         let kind = if args.iter().all(is_small_integer) {
@@ -410,15 +422,60 @@ pub fn table_factor(factor: &mut TableFactor) {
     let Some(subquery) = body else {
         return;
     };
+    if super::lists::gives_elements(&name) && alias.columns.is_empty() {
+        alias.columns = vec![ast::TableAliasColumnDef {
+            name: Ident::new("value"),
+            data_type: None,
+        }];
+    }
     if !super::json::is_each(&name) {
         name_column(&mut alias);
     }
     *factor = TableFactor::Derived {
-        lateral: false,
+        lateral,
         subquery,
         alias: Some(alias),
         sample: None,
     };
+}
+
+/// `LATERAL f(x)` is `f(x)`.
+fn plain_function(factor: &mut TableFactor) {
+    let TableFactor::Function {
+        name,
+        args,
+        with_ordinality,
+        alias,
+        ..
+    } = factor
+    else {
+        return;
+    };
+    *factor = TableFactor::Table {
+        name: name.clone(),
+        alias: alias.take(),
+        args: Some(ast::TableFunctionArgs {
+            args: std::mem::take(args),
+            settings: None,
+        }),
+        with_hints: Vec::new(),
+        version: None,
+        with_ordinality: *with_ordinality,
+        partitions: Vec::new(),
+        json_path: None,
+        sample: None,
+        index_hints: Vec::new(),
+    };
+}
+
+fn reads_columns(expr: &Expr) -> bool {
+    ast::visit_expressions(expr, |expr| match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. } => {
+            std::ops::ControlFlow::Break(())
+        }
+        _ => std::ops::ControlFlow::Continue(()),
+    })
+    .is_break()
 }
 
 fn shown(args: &[Expr]) -> String {

@@ -4,7 +4,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, new_empty_array};
+use arrow::array::{Array, ArrayRef, ListArray, new_empty_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{Result, ScalarValue, internal_err};
@@ -287,6 +287,7 @@ impl ScalarUDFImpl for Function {
             at: 0,
             context: &context,
         };
+        let lists = matches!(returns, DataType::List(_));
         let mut values = Vec::with_capacity(rows);
         for at in 0..rows {
             row.at = at;
@@ -295,6 +296,8 @@ impl ScalarUDFImpl for Function {
             } else {
                 match (overload.body)(&row)? {
                     ScalarValue::Null => null.clone(),
+                    // Lists bear their item's mark in their type, and a null beside them does.
+                    value if lists && value.data_type() != *returns => marked(value, returns)?,
                     value => value,
                 }
             };
@@ -305,7 +308,7 @@ impl ScalarUDFImpl for Function {
             let value = if value.data_type() == *returns {
                 value
             } else {
-                value.cast_to(returns)?
+                marked(value, returns)?
             };
             return Ok(ColumnarValue::Scalar(value));
         }
@@ -314,12 +317,25 @@ impl ScalarUDFImpl for Function {
         } else {
             ScalarValue::iter_to_array(values)?
         };
-        // Lists bear their item's mark in their type.
         let array = if array.data_type() == returns {
             array
         } else {
             cast_with_options(&array, returns, &CastOptions::default())?
         };
         Ok(ColumnarValue::Array(array))
+    }
+}
+
+/// A list whose items bear the mark that `returns` has; any other value cast.
+fn marked(value: ScalarValue, returns: &DataType) -> Result<ScalarValue> {
+    match (&value, returns) {
+        (ScalarValue::List(list), DataType::List(item))
+            if list.value_type() == *item.data_type() =>
+        {
+            let (_, offsets, values, nulls) = list.as_ref().clone().into_parts();
+            let list = ListArray::try_new(Arc::clone(item), offsets, values, nulls)?;
+            Ok(ScalarValue::List(Arc::new(list)))
+        }
+        _ => value.cast_to(returns),
     }
 }

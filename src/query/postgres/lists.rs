@@ -92,7 +92,7 @@ fn parts(from: &TableWithJoins) -> Option<Vec<Part>> {
 /// A column that several joins merge, `k` in `a JOIN b USING (k) JOIN c USING (k)`, is the first
 /// table's: the planner knows only pairs of them. Inner and left joins only, where that is the same.
 pub fn qualify_merged(select: &mut Select) {
-    let mut owners = Vec::new();
+    let mut paths = Vec::new();
     for from in &select.from {
         let Some(first) = name_of(&from.relation) else {
             continue;
@@ -123,18 +123,78 @@ pub fn qualify_merged(select: &mut Select) {
                 && let Some(name) = part.as_ident()
                 && again
             {
-                owners.push((name.clone(), first.clone()));
+                let parts = first.0.iter().filter_map(|part| part.as_ident().cloned());
+                let path = parts.chain([name.clone()]).collect();
+                paths.push((name.clone(), Expr::CompoundIdentifier(path)));
             }
         }
     }
-    if !owners.is_empty() {
-        let mut qualifier = Qualifier { owners, depth: 0 };
+    if !paths.is_empty() {
+        let mut qualifier = Qualifier { paths, depth: 0 };
         let ControlFlow::Continue(()) = ast::VisitMut::visit(select, &mut qualifier);
     }
 }
 
+/// Whether a function's rows are elements, in a column of the name `value`.
+pub fn gives_elements(function: &str) -> bool {
+    matches!(
+        function,
+        "json_array_elements"
+            | "jsonb_array_elements"
+            | "json_array_elements_text"
+            | "jsonb_array_elements_text"
+    )
+}
+
+/// `SELECT e FROM jsonb_array_elements(…) e` is its elements, as `e.value` is.
+pub fn name_elements(select: &mut Select) {
+    let factors = select.from.iter().flat_map(|from| {
+        std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation))
+    });
+    let elements = factors.filter_map(|factor| match factor {
+        TableFactor::Table {
+            name,
+            alias: Some(alias),
+            args: Some(_),
+            ..
+        }
+        | TableFactor::Function {
+            name,
+            alias: Some(alias),
+            ..
+        } if alias.columns.is_empty() && gives_elements(&name.to_string().to_ascii_lowercase()) => {
+            Some(alias.name.clone())
+        }
+        _ => None,
+    });
+    let aliases: Vec<Ident> = elements.collect();
+    if aliases.is_empty() {
+        return;
+    }
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(Expr::Identifier(name)) = item
+            && aliases.contains(name)
+        {
+            *item = SelectItem::ExprWithAlias {
+                expr: Expr::Identifier(name.clone()),
+                alias: name.clone(),
+            };
+        }
+    }
+    let value = |alias: Ident| {
+        let path = Expr::CompoundIdentifier(vec![alias.clone(), Ident::new("value")]);
+        (alias, path)
+    };
+    let mut qualifier = Qualifier {
+        paths: aliases.into_iter().map(value).collect(),
+        depth: 0,
+    };
+    let ControlFlow::Continue(()) = ast::VisitMut::visit(select, &mut qualifier);
+}
+
+/// Names as the paths that they stand for.
 struct Qualifier {
-    owners: Vec<(Ident, ObjectName)>,
+    paths: Vec<(Ident, Expr)>,
     /// Queries around the node: their names are their own.
     depth: usize,
 }
@@ -156,12 +216,11 @@ impl ast::VisitorMut for Qualifier {
         let Expr::Identifier(name) = expr else {
             return ControlFlow::Continue(());
         };
-        let owner = self.owners.iter().find(|(merged, _)| merged == name);
-        if let Some((_, table)) = owner
+        let path = self.paths.iter().find(|(known, _)| known == name);
+        if let Some((_, path)) = path
             && self.depth == 0
         {
-            let parts = table.0.iter().filter_map(|part| part.as_ident().cloned());
-            *expr = Expr::CompoundIdentifier(parts.chain([name.clone()]).collect());
+            *expr = path.clone();
         }
         ControlFlow::Continue(())
     }

@@ -8,6 +8,7 @@ mod civil;
 mod datetime_in;
 mod from_char;
 mod function;
+pub mod gathered;
 mod integers;
 mod interval_in;
 mod json;

@@ -23,12 +23,13 @@ use super::Facts;
 use super::emptiness;
 use super::functions::relation_oid;
 use super::snapshot::CatalogCache;
+use crate::query::postgres::gathered::array_of_rows;
 use crate::wire::sqlstate::{Result, WireError};
 use build::{call, cast, null, number, plain_operator, take, unqualify};
 use columns::{
     name_inner_columns, no_procedure, show_by_name, show_types, spare_sorted, tell_apart,
 };
-use subqueries::{array_of_rows, at_most_one_row, correlate_by_equality};
+use subqueries::{at_most_one_row, correlate_by_equality};
 use types::{Identifier, identifier_type, is_text, is_text_array, plain_type};
 
 /// Whether a statement asks about the server, and so may need a fresh snapshot.

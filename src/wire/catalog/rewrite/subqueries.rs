@@ -3,58 +3,11 @@
 use std::collections::BTreeSet;
 
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, Expr, Function, FunctionArguments, ObjectNamePart, Query, SelectItem,
-    SetExpr, TableFactor,
+    self, BinaryOperator, Expr, Query, SelectItem, SetExpr, TableFactor,
 };
 
 use super::build::{call, take};
 use crate::wire::catalog::emptiness;
-
-/// `array(select x …)` as the aggregate over the same rows.
-pub(super) fn array_of_rows(function: &mut Function) -> Option<Expr> {
-    let is_array = function
-        .name
-        .0
-        .last()
-        .and_then(ObjectNamePart::as_ident)
-        .is_some_and(|name| name.value.eq_ignore_ascii_case("array"));
-    let FunctionArguments::Subquery(query) = &mut function.args else {
-        return None;
-    };
-    if !is_array {
-        return None;
-    }
-    let order = query.order_by.take();
-    let SetExpr::Select(select) = query.body.as_mut() else {
-        return None;
-    };
-    let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] =
-        &mut select.projection[..]
-    else {
-        return None;
-    };
-    let item = take(item);
-    // An order by position means the one column.
-    let by_item = order.is_some();
-    let mut aggregate = call("array_agg", vec![item.clone()]);
-    if by_item
-        && let Expr::Function(function) = &mut aggregate
-        && let FunctionArguments::List(list) = &mut function.args
-    {
-        list.clauses.push(ast::FunctionArgumentClause::OrderBy(vec![
-            ast::OrderByExpr {
-                expr: item,
-                options: ast::OrderByOptions {
-                    asc: None,
-                    nulls_first: None,
-                },
-                with_fill: None,
-            },
-        ]));
-    }
-    select.projection = vec![SelectItem::UnnamedExpr(aggregate)];
-    Some(Expr::Subquery(query.clone()))
-}
 
 /// The planner wants a scalar subquery to be an aggregate; those of catalog queries look a key up
 /// and so have one row at most.
