@@ -62,7 +62,7 @@ fn writes(query: &Query) -> bool {
 enum Target {
     None,
     Tables(Vec<TableWithJoins>),
-    Factor(TableFactor),
+    Factor(Box<TableFactor>),
 }
 
 fn take_target(change: &mut Statement) -> Target {
@@ -79,7 +79,9 @@ fn take_target(change: &mut Statement) -> Target {
                 &mut delete.from;
             Target::Tables(std::mem::take(tables))
         }
-        Statement::Merge(merge) => Target::Factor(std::mem::replace(&mut merge.table, nothing())),
+        Statement::Merge(merge) => {
+            Target::Factor(Box::new(std::mem::replace(&mut merge.table, nothing())))
+        }
         _ => Target::None,
     }
 }
@@ -96,7 +98,7 @@ fn put_target(change: &mut Statement, target: Target) {
                 &mut delete.from;
             *tables = whole;
         }
-        (Statement::Merge(merge), Target::Factor(table)) => merge.table = table,
+        (Statement::Merge(merge), Target::Factor(table)) => merge.table = *table,
         _ => {}
     }
 }

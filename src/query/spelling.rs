@@ -201,13 +201,13 @@ fn similar_part(tokens: &mut [TokenWithSpan], at: usize) {
         return;
     };
     let (mut depth, mut similar, mut escape) = (0_usize, None, None);
-    for here in open + 1..end {
-        match tokens[here].token {
+    for (here, token) in tokens.iter().enumerate().take(end).skip(open + 1) {
+        match token.token {
             Token::LParen => depth += 1,
             Token::RParen => depth -= 1,
             _ if depth > 0 => {}
-            _ if is_word(&tokens[here], "similar") => similar = Some(here),
-            _ if is_word(&tokens[here], "escape") => escape = Some(here),
+            _ if is_word(token, "similar") => similar = Some(here),
+            _ if is_word(token, "escape") => escape = Some(here),
             _ => {}
         }
     }
