@@ -9,6 +9,7 @@ use super::error::RunError;
 use super::state::{Cursor, PublishedState, definition};
 use crate::declare::model::{Kind, Model};
 use crate::domain::TableName;
+use crate::lake::catalog::Relation;
 use crate::lake::{ErrorKind, Lake, Result, Table};
 use crate::query::{Pin, QueryError, QueryErrorKind};
 
@@ -169,14 +170,21 @@ impl Plan {
 }
 
 async fn source(lake: &Lake, name: &TableName) -> std::result::Result<Table, RunError> {
-    lake.table(name).await.map_err(|error| {
-        if error.kind() == ErrorKind::NotFound {
-            let message = format!("the source {name} does not exist (yet)");
-            QueryError::new(QueryErrorKind::UndefinedTable, message).into()
-        } else {
-            error.into()
-        }
-    })
+    let error = match lake.table(name).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => error,
+        found => return Ok(found?),
+    };
+    // A run names the snapshots that it read, and a view has none.
+    if let Some(Relation::View(_)) = lake.relation(name).await? {
+        let message = format!("the source {name} is a view, and models read tables only");
+        let refused = QueryError::new(QueryErrorKind::FeatureNotSupported, message);
+        return Err(refused
+            .with_hint("Write the view's query into the model's.")
+            .into());
+    }
+    tracing::debug!("{error}");
+    let message = format!("the source {name} does not exist (yet)");
+    Err(QueryError::new(QueryErrorKind::UndefinedTable, message).into())
 }
 
 /// The state of a table that is this model's; a table that isn't must not be overwritten.

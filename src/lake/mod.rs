@@ -14,10 +14,12 @@ pub mod refs;
 pub mod schema;
 pub mod store;
 pub mod table;
+pub mod view;
 pub mod writer;
 
 pub use error::{Error, ErrorKind, Result};
 pub use table::Table;
+pub use view::View;
 
 use std::sync::Arc;
 
@@ -79,6 +81,24 @@ impl Lake {
         &self,
         commit: &commit::Commit,
     ) -> std::result::Result<commit::Committed, commit::CommitError> {
-        commit::run(self, commit).await
+        commit::run(self, commit, &[]).await
+    }
+
+    /// [`Self::commit`] with views that change in the very same moment.
+    pub async fn commit_with_views(
+        &self,
+        commit: &commit::Commit,
+        views: &[commit::ViewChange],
+    ) -> std::result::Result<commit::Committed, commit::CommitError> {
+        commit::run(self, commit, views).await
+    }
+
+    /// What bears a name now: a table, or where a view's metadata stands.
+    pub async fn relation(&self, name: &TableName) -> Result<Option<catalog::Relation>> {
+        let mut found = self
+            .catalog
+            .load_relations(std::slice::from_ref(name))
+            .await?;
+        Ok(found.pop().flatten())
     }
 }

@@ -1,23 +1,19 @@
 //! The lake as DataFusion sees it: one catalog, schemas for namespaces, tables on reference.
 //! A schema's tables are listed only when somebody lists them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
-use datafusion::common::{Result as DfResult, TableReference};
+use datafusion::common::Result as DfResult;
 use datafusion::execution::session_state::SessionState;
 
 use super::QueryError;
 use super::engine::Engine;
-use super::metadata_tables::{self, MetadataTable};
-use super::pin::Pin;
-use super::scan::IcebergTable;
-use super::write::TEMPORARY;
+use super::loader::{Own, Tables, load};
+use super::views::{listed, listed_table};
 use crate::domain::TableName;
-use crate::lake::catalog::Pointer;
-use crate::lake::{ErrorKind, Lake, Table};
 
 /// The one database of an engine.
 pub const CATALOG_NAME: &str = "frazil";
@@ -26,13 +22,21 @@ pub(super) const SYSTEM_SCHEMA: &str = "system";
 
 /// Names as last listed.
 type Names = BTreeMap<String, Vec<String>>;
+/// Views as last listed, with their metadata files.
+type Views = BTreeMap<TableName, String>;
 
 /// A session's catalog: the lake's namespaces, `system`, and what the session registers.
 pub(super) struct LakeCatalog {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     registered: RwLock<BTreeMap<String, Arc<dyn SchemaProvider>>>,
     names: Arc<RwLock<Names>>,
+    views: Arc<RwLock<Views>>,
+    state: RwLock<Option<SessionStates>>,
 }
+
+/// The session's state as it is now, by which a view's columns are found out. Weak inside: the state
+/// holds the catalog.
+type SessionStates = Arc<dyn Fn() -> Option<SessionState> + Send + Sync>;
 
 impl std::fmt::Debug for LakeCatalog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -46,10 +50,17 @@ impl LakeCatalog {
             engine,
             registered: RwLock::default(),
             names: Arc::default(),
+            views: Arc::default(),
+            state: RwLock::default(),
         }
     }
 
-    fn registered(&self, schema: &str) -> Option<Arc<dyn SchemaProvider>> {
+    /// Whose session this is.
+    pub(super) fn belongs_to(&self, state: SessionStates) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Some(state);
+    }
+
+    pub(super) fn registered(&self, schema: &str) -> Option<Arc<dyn SchemaProvider>> {
         self.registered
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -69,6 +80,21 @@ impl LakeCatalog {
                 .or_default()
                 .push(table.name().to_owned());
         }
+        let views: Views = self
+            .engine
+            .lake()
+            .catalog
+            .views()
+            .await?
+            .into_iter()
+            .collect();
+        for view in views.keys() {
+            names
+                .entry(view.namespace().to_owned())
+                .or_default()
+                .push(view.name().to_owned());
+        }
+        *self.views.write().unwrap_or_else(PoisonError::into_inner) = views;
         names.insert(SYSTEM_SCHEMA.to_owned(), self.engine.system_table_names());
         *self.names.write().unwrap_or_else(PoisonError::into_inner) = names;
         Ok(())
@@ -107,6 +133,12 @@ impl CatalogProvider for LakeCatalog {
             Arc::new(LakeSchema {
                 engine: Arc::clone(&self.engine),
                 names: Arc::clone(&self.names),
+                views: Arc::clone(&self.views),
+                state: self
+                    .state
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone(),
                 schema: name.to_owned(),
             }) as _
         })
@@ -129,12 +161,23 @@ impl CatalogProvider for LakeCatalog {
 struct LakeSchema {
     engine: Arc<Engine>,
     names: Arc<RwLock<Names>>,
+    views: Arc<RwLock<Views>>,
+    state: Option<SessionStates>,
     schema: String,
 }
 
 impl std::fmt::Debug for LakeSchema {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "LakeSchema({})", self.schema)
+    }
+}
+
+impl LakeSchema {
+    /// Where the metadata of a view stands; None for what is no view.
+    fn view(&self, name: &str) -> Option<String> {
+        let name = TableName::new(&self.schema, name).ok()?;
+        let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        views.get(&name).cloned()
     }
 }
 
@@ -150,199 +193,21 @@ impl SchemaProvider for LakeSchema {
     }
 
     async fn table(&self, name: &str) -> DfResult<Option<Arc<dyn TableProvider>>> {
-        Ok(load(
-            &self.engine,
-            &self.schema,
-            name,
-            &mut Tables::new(&HashMap::new(), None, &Own::new()),
-        )
-        .await?)
+        if let Some(at) = self.view(name) {
+            let view = self.engine.views().read(self.engine.lake(), &at).await;
+            let Some(view) = view.map_err(QueryError::from)? else {
+                return Ok(None);
+            };
+            let state = self.state.as_ref().and_then(|state| state());
+            return Ok(Some(listed(&view, state).await));
+        }
+        let (pins, own) = (HashMap::new(), Own::new());
+        let mut tables = Tables::new(&pins, None, &own);
+        let table = load(&self.engine, &self.schema, name, &mut tables).await?;
+        Ok(table.map(listed_table))
     }
 
     fn table_exist(&self, name: &str) -> bool {
         self.table_names().iter().any(|known| known == name)
-    }
-}
-
-/// Loads a statement's tables, each once.
-pub(super) struct Loader<'a> {
-    catalog: &'a LakeCatalog,
-    state: &'a SessionState,
-    loaded: Tables<'a>,
-    listed: bool,
-}
-
-/// The tables that a transaction has read, as they stood when it first did. Shared by the session
-/// and the statements that it plans.
-pub(super) type Held = Arc<Mutex<HashMap<TableName, Option<Table>>>>;
-
-/// Tables that a statement sees before all others: what its transaction has changed, and what the
-/// statement made for itself. None: the transaction has dropped it.
-pub(super) type Own = HashMap<TableName, Option<Arc<dyn TableProvider>>>;
-
-/// What was loaded of the lake for one statement.
-pub(super) struct Tables<'a> {
-    pins: &'a HashMap<TableName, Pin>,
-    own: &'a Own,
-    /// None outside of a transaction.
-    held: Option<Held>,
-    /// Pointers that were asked for together.
-    pointers: HashMap<TableName, Option<Pointer>>,
-    loaded: HashMap<TableName, Option<IcebergTable>>,
-}
-
-impl<'a> Tables<'a> {
-    pub(super) fn new(pins: &'a HashMap<TableName, Pin>, held: Option<Held>, own: &'a Own) -> Self {
-        Self {
-            pins,
-            own,
-            held,
-            pointers: HashMap::new(),
-            loaded: HashMap::new(),
-        }
-    }
-
-    /// The table as the transaction has read it before.
-    fn held(&self, name: &TableName) -> Option<Option<Table>> {
-        let held = self.held.as_ref()?;
-        let held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.get(name).cloned()
-    }
-
-    fn hold(&self, name: &TableName, table: &Option<Table>) {
-        if let Some(held) = &self.held {
-            let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-            held.entry(name.clone()).or_insert_with(|| table.clone());
-        }
-    }
-}
-
-impl<'a> Loader<'a> {
-    pub(super) fn new(
-        catalog: &'a LakeCatalog,
-        state: &'a SessionState,
-        loaded: Tables<'a>,
-    ) -> Self {
-        Self {
-            catalog,
-            state,
-            loaded,
-            listed: false,
-        }
-    }
-
-    /// Asks the catalog once for all tables that a statement may mean, so that it sees all of a
-    /// commit to several tables or nothing of it. What is no table is left out.
-    pub(super) async fn look(
-        &mut self,
-        candidates: impl Iterator<Item = (&str, &str)>,
-    ) -> Result<(), QueryError> {
-        let tables: BTreeSet<TableName> = candidates
-            .filter(|(schema, _)| *schema != SYSTEM_SCHEMA && *schema != "information_schema")
-            .filter(|(schema, _)| self.catalog.registered(schema).is_none())
-            .filter_map(|(schema, table)| {
-                let base = MetadataTable::parse(table).map_or(table, |(base, _)| base);
-                TableName::new(schema, base).ok()
-            })
-            .filter(|table| self.loaded.held(table).is_none())
-            .filter(|table| table.namespace() != TEMPORARY && !self.loaded.own.contains_key(table))
-            .collect();
-        let tables: Vec<TableName> = tables.into_iter().collect();
-        let pointers = self.catalog.engine.lake().catalog.load_all(&tables).await?;
-        self.loaded.pointers = tables.into_iter().zip(pointers).collect();
-        Ok(())
-    }
-
-    pub(super) async fn load(
-        &mut self,
-        schema: &str,
-        table: &str,
-    ) -> Result<Option<Arc<dyn TableProvider>>, QueryError> {
-        let listing = if schema == "information_schema" {
-            self.state
-                .schema_for_ref(TableReference::partial("information_schema", table))
-                .ok()
-        } else {
-            self.catalog.registered(schema)
-        };
-        if let Some(provider) = listing {
-            if !self.listed {
-                self.catalog.refresh().await?;
-                self.listed = true;
-            }
-            return Ok(provider.table(table).await?);
-        }
-        let engine = &self.catalog.engine;
-        load(engine, schema, table, &mut self.loaded).await
-    }
-}
-
-async fn load(
-    engine: &Engine,
-    schema: &str,
-    table: &str,
-    loaded: &mut Tables<'_>,
-) -> Result<Option<Arc<dyn TableProvider>>, QueryError> {
-    if schema == SYSTEM_SCHEMA {
-        return Ok(engine.system_table(table));
-    }
-    if let Ok(name) = TableName::new(schema, table)
-        && let Some(own) = loaded.own.get(&name)
-    {
-        return Ok(own.clone());
-    }
-    if schema == TEMPORARY {
-        return Ok(None);
-    }
-    if let Some((base, kind)) = MetadataTable::parse(table) {
-        let Ok(name) = TableName::new(schema, base) else {
-            return Ok(None);
-        };
-        return Ok(load_table(engine, &name, loaded)
-            .await?
-            .map(|table| metadata_tables::provider(&table, kind)));
-    }
-    let Ok(name) = TableName::new(schema, table) else {
-        return Ok(None);
-    };
-    Ok(load_table(engine, &name, loaded)
-        .await?
-        .map(|table| Arc::new(table) as _))
-}
-
-async fn load_table(
-    engine: &Engine,
-    name: &TableName,
-    tables: &mut Tables<'_>,
-) -> Result<Option<IcebergTable>, QueryError> {
-    if let Some(known) = tables.loaded.get(name) {
-        return Ok(known.clone());
-    }
-    let table = match (tables.held(name), tables.pointers.get(name)) {
-        (Some(held), _) => held,
-        (None, Some(Some(pointer))) => read(engine.lake(), name, pointer).await?,
-        (None, Some(None)) => None,
-        (None, None) => engine.lake().find(name).await?,
-    };
-    tables.hold(name, &table);
-    let table = match table {
-        Some(table) => Some(IcebergTable::new(table, tables.pins.get(name).copied())?),
-        None => None,
-    };
-    tables.loaded.insert(name.clone(), table.clone());
-    Ok(table)
-}
-
-/// The table as the pointer had it.
-async fn read(
-    lake: &Lake,
-    name: &TableName,
-    pointer: &Pointer,
-) -> Result<Option<Table>, QueryError> {
-    match Table::at(&lake.store, name, pointer).await {
-        Ok(table) => Ok(Some(table)),
-        // Many commits, or a drop, came between: the table as it is now, which has what it had.
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(lake.find(name).await?),
-        Err(error) => Err(error.into()),
     }
 }

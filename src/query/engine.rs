@@ -26,9 +26,10 @@ use super::session::{Session, SessionOptions};
 use super::statement::ModelAdmin;
 use super::stores::LakeStores;
 use super::system;
+use super::views::ViewCache;
 use super::{
-    QueryError, QueryErrorKind, bags, bounded, doubles, exact, gather, joined, literals, merged,
-    postgres, window, zeros, zone,
+    QueryError, QueryErrorKind, bags, bounded, coalesced, doubles, exact, gather, joined, literals,
+    merged, postgres, window, zeros, zone,
 };
 use crate::lake::Lake;
 
@@ -72,6 +73,7 @@ pub struct Engine {
     template: SessionState,
     oldest_write: Duration,
     log: Arc<QueryLog>,
+    views: ViewCache,
     model_admin: RwLock<Option<Arc<dyn ModelAdmin>>>,
     system_tables: RwLock<BTreeMap<String, Arc<dyn TableProvider>>>,
 }
@@ -107,6 +109,7 @@ impl Engine {
             environment,
             oldest_write: options.oldest_write,
             log: Arc::clone(&log),
+            views: ViewCache::default(),
             model_admin: RwLock::new(None),
             system_tables: RwLock::new(BTreeMap::new()),
             lake,
@@ -168,6 +171,10 @@ impl Engine {
             .collect()
     }
 
+    pub(super) fn views(&self) -> &ViewCache {
+        &self.views
+    }
+
     pub(super) fn runtime(&self) -> &QueryRuntime {
         &self.runtime
     }
@@ -221,6 +228,8 @@ fn template(
     set.sql_parser.dialect = DialectOption::PostgreSQL;
     set.sql_parser.parse_float_as_decimal = true;
     set.sql_parser.collect_spans = true;
+    // `SELECT … FROM a view with ORDER BY` comes in its order in Postgres, and people rely on it.
+    set.sql_parser.enable_subquery_sort_elimination = false;
     set.execution.time_zone = Some("UTC".to_owned());
     // Each sort keeps this much to merge its spilled runs: it must fit several times into a share
     // of the pool, or small limits fail where they could spill.
@@ -250,6 +259,7 @@ fn template(
         ])
         .build();
     bounded::hold(&mut state)?;
+    coalesced::install(&mut state)?;
     exact::install(&mut state)?;
     postgres::install(&mut state)?;
     gather::install(&mut state, &environment.memory_pool)?;

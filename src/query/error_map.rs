@@ -279,6 +279,12 @@ const PLANNING: &[(&str, Kind)] = &[
 
 /// DataFusion has one type for all errors of planning; its phrases tell them apart.
 fn from_plan_text(text: &str) -> QueryError {
+    if let Some(name) = named_twice(text) {
+        return QueryError::new(
+            Kind::State("42701"),
+            format!("column \"{name}\" specified more than once"),
+        );
+    }
     if text.starts_with("table '") && text.contains("not found") {
         return QueryError::new(Kind::UndefinedTable, clean(text));
     }
@@ -367,4 +373,11 @@ fn clean(text: &str) -> String {
         text = text.strip_prefix(prefix).unwrap_or(text);
     }
     text.to_owned()
+}
+
+/// `Projections require unique expression names but the expression "t.a" at position 0 …`.
+fn named_twice(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("require unique expression names but the expression \"")?;
+    let (expression, _) = rest.split_once('"')?;
+    Some(expression.rsplit('.').next().unwrap_or(expression))
 }

@@ -77,6 +77,12 @@ fn expression(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<E
             Ok(Transformed::new_transformed(whole, changed))
         }
         Expr::Cast(cast) => converted(cast, schema),
+        Expr::ScalarFunction(call) if call.name() == "coalesce" => {
+            let ScalarFunction { func, mut args } = call;
+            let changed = lists(&mut args, schema, zone)?;
+            let whole = Expr::ScalarFunction(ScalarFunction::new_udf(func, args));
+            Ok(Transformed::new_transformed(whole, changed))
+        }
         other => Ok(Transformed::no(other)),
     }
 }
@@ -108,6 +114,25 @@ fn beside(expr: &mut Expr, neighbours: &[&Expr], schema: &DFSchema, zone: &str) 
         return Ok(true);
     }
     Ok(false)
+}
+
+/// `coalesce(an array, '{}')`: a text beside an array is an array.
+fn lists(args: &mut [Expr], schema: &DFSchema, zone: &str) -> Result<bool> {
+    let types = args.iter().map(|arg| arg.get_type(schema));
+    let list = types
+        .filter_map(Result::ok)
+        .find(|kind| matches!(kind, DataType::List(_)));
+    let Some(list) = list else {
+        return Ok(false);
+    };
+    let mut changed = false;
+    for arg in args {
+        if let Some(text) = literal(arg) {
+            *arg = Expr::Literal(postgres::value_of_text(text, &list, zone)?, None);
+            changed = true;
+        }
+    }
+    Ok(changed)
 }
 
 /// `price * '1.19'`: the text is a number of the other side's type. Seen by the planner, which

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 /// Unquoted names fold to lower case.
-fn folded(name: &ast::Ident) -> String {
+pub fn folded(name: &ast::Ident) -> String {
     match name.quote_style {
         Some(_) => name.value.clone(),
         None => name.value.to_lowercase(),

@@ -9,12 +9,15 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
+use futures::future::BoxFuture;
 
-use super::catalog::{CATALOG_NAME, Held, LakeCatalog, Own, Tables};
+use super::catalog::{CATALOG_NAME, LakeCatalog};
 use super::engine::Engine;
+use super::loader::{Held, Own, Tables};
 use super::pin::Pin;
 use super::resolve;
 use super::stream::{self, RowStream};
+use super::views::{Expansion, Meanings};
 use super::write::Writes;
 use super::{QueryError, QueryErrorKind, merged, postgres, refuse, zone};
 use crate::domain::TableName;
@@ -70,6 +73,10 @@ impl Session {
             .build();
         let context = SessionContext::new_with_state(state);
         context.register_catalog(CATALOG_NAME, Arc::clone(&catalog) as _);
+        let own = context.state_weak_ref();
+        catalog.belongs_to(Arc::new(move || {
+            own.upgrade().map(|state| state.read().clone())
+        }));
         Ok(Self {
             application: Mutex::new(options.application.clone()),
             search_path: Mutex::new(vec!["public".to_owned()]),
@@ -179,7 +186,7 @@ impl Session {
     /// Every table is loaded once and stays at the snapshot it had then: a plan is for running
     /// soon, a prepared statement is to be planned again for each execution.
     pub async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan, QueryError> {
-        self.plan_with(statement, Own::new()).await
+        Box::pin(self.plan_with(statement, Own::new())).await
     }
 
     /// Plans a statement that sees tables of its own, before all others.
@@ -188,21 +195,82 @@ impl Session {
         statement: &ast::Statement,
         mut own: Own,
     ) -> Result<LogicalPlan, QueryError> {
+        let search_path = self.search_path();
+        let planned = self.plan_in(statement, &mut own, &search_path, Expansion::default());
+        Box::pin(planned).await
+    }
+
+    /// Plans the text of a view that is about to be made.
+    pub(super) async fn plan_view(
+        &self,
+        view: &TableName,
+        query: &ast::Statement,
+    ) -> Result<LogicalPlan, QueryError> {
+        self.plan_view_with(view, query, Own::new()).await
+    }
+
+    /// [`Self::plan_view`] over tables as they would be.
+    pub(super) async fn plan_view_with(
+        &self,
+        view: &TableName,
+        query: &ast::Statement,
+        mut own: Own,
+    ) -> Result<LogicalPlan, QueryError> {
+        let expansion = Expansion::of(view.clone());
+        Box::pin(self.plan_in(query, &mut own, &[], expansion)).await
+    }
+
+    async fn plan_in(
+        &self,
+        statement: &ast::Statement,
+        own: &mut Own,
+        search_path: &[String],
+        expansion: Expansion,
+    ) -> Result<LogicalPlan, QueryError> {
         refuse::statement(statement)?;
-        for (name, draft) in lock(&self.writes).own() {
+        let statement = readable(statement.clone())?;
+        let state = self.state();
+        let pins = lock(&self.pins).clone();
+        let tables = self.tables(&pins, own)?;
+        let catalog = &self.catalog;
+        let planned = resolve::plan(&state, catalog, statement, search_path, tables, expansion);
+        // Boxed, as room for all of it would stand on every caller's stack, and its type forgotten:
+        // the compiler looks only so deep into futures.
+        let planned: BoxFuture<'_, _> = Box::pin(planned);
+        let plan = planned.await?;
+        refuse::plan(&plan)?;
+        Ok(plan)
+    }
+
+    /// What each table's name in a statement means.
+    pub(super) async fn meanings(
+        &self,
+        statement: &ast::Statement,
+    ) -> Result<Meanings, QueryError> {
+        let (pins, mut own) = (HashMap::new(), Own::new());
+        let tables = self.tables(&pins, &mut own)?;
+        let (state, search_path) = (self.state(), self.search_path());
+        let meanings = resolve::meanings(&state, &self.catalog, statement, &search_path, tables);
+        let meanings: BoxFuture<'_, _> = Box::pin(meanings);
+        meanings.await
+    }
+
+    /// What a statement sees of tables and views, with `own` before all.
+    fn tables<'a>(
+        &self,
+        pins: &'a HashMap<TableName, Pin>,
+        own: &'a mut Own,
+    ) -> Result<Tables<'a>, QueryError> {
+        let writes = lock(&self.writes);
+        for (name, draft) in writes.own() {
             let table = draft.map(|draft| draft.readable()).transpose()?;
             own.entry(name.clone())
                 .or_insert_with(|| table.map(|table| Arc::new(table) as _));
         }
-        let statement = readable(statement.clone())?;
-        let state = self.state();
-        let search_path = self.search_path();
-        let pins = lock(&self.pins).clone();
+        let views = writes.own_views();
+        drop(writes);
         let held = lock(&self.held).clone();
-        let tables = Tables::new(&pins, held, &own);
-        let plan = resolve::plan(&state, &self.catalog, statement, &search_path, tables).await?;
-        refuse::plan(&plan)?;
-        Ok(plan)
+        Ok(Tables::new(pins, held, own).with_views(views))
     }
 
     /// Optimises and starts the plan. `text` is what `system.queries` shows.
@@ -284,7 +352,7 @@ impl Session {
 
 /// What DataFusion would not plan though it is a plain read, or plan wrongly: `COPY … TO STDOUT`
 /// becomes the query behind it, `FETCH FIRST` becomes LIMIT, `AT TIME ZONE` a function.
-fn readable(statement: ast::Statement) -> Result<ast::Statement, QueryError> {
+pub(super) fn readable(statement: ast::Statement) -> Result<ast::Statement, QueryError> {
     let mut statement = match statement {
         ast::Statement::Copy { source, .. } => match source {
             ast::CopySource::Query(query) => ast::Statement::Query(query),

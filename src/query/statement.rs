@@ -138,10 +138,25 @@ fn parse_one(
     if is_about_a_model(tokens) {
         return model_statement(text, start);
     }
+    let meaningful = tokens.iter().filter(|token| is_meaningful(token));
+    if let Some(fetch) = super::fetch::parse(meaningful) {
+        return match fetch {
+            Ok(statement) => Ok(Statement::Sql(Box::new(statement))),
+            Err(Some(token)) => Err(syntax(
+                format!("syntax error at or near \"{}\"", token.token),
+                Some(token.span.start.column as usize),
+            )),
+            Err(None) => Err(syntax("syntax error at end of input".to_owned(), None)),
+        };
+    }
     let mut tokens = tokens.to_vec();
     spelling::respell(&mut tokens)?;
+    let alters_view = alters_view(&mut tokens);
     let mut parser = Parser::new(dialect).with_tokens_with_locations(tokens);
-    let statement = parser.parse_statement().map_err(parser_error)?;
+    let mut statement = parser.parse_statement().map_err(parser_error)?;
+    if let (true, ast::Statement::AlterTable(alter)) = (alters_view, &mut statement) {
+        alter.on_cluster = Some(ast::Ident::new(super::write::ALTER_VIEW_MARK));
+    }
     while parser.consume_token(&Token::SemiColon) {}
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
@@ -151,6 +166,20 @@ fn parse_one(
         ));
     }
     Ok(Statement::Sql(Box::new(widen(balance(carry(statement)?)?))))
+}
+
+/// `ALTER VIEW` is read as an ALTER TABLE, whose actions Postgres's views have.
+fn alters_view(tokens: &mut [TokenWithSpan]) -> bool {
+    let mut words = tokens.iter_mut().filter(|token| is_meaningful(token));
+    let is = |token: &TokenWithSpan, keyword| matches!(&token.token, Token::Word(word) if word.keyword == keyword);
+    let (Some(alter), Some(view)) = (words.next(), words.next()) else {
+        return false;
+    };
+    let found = is(alter, Keyword::ALTER) && is(view, Keyword::VIEW);
+    if found {
+        view.token = Token::make_keyword("TABLE");
+    }
+    found
 }
 
 /// `CREATE [OR REPLACE] | REFRESH | ALTER | DROP MATERIALIZED VIEW …`.

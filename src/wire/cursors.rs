@@ -1,23 +1,24 @@
-//! SQL cursors: DECLARE, FETCH, MOVE, CLOSE. Forward only, streamed: no result is kept whole.
+//! SQL cursors: DECLARE, FETCH, MOVE, CLOSE. Streamed; what may be gone back to is kept (`scroll`).
 
 use std::sync::Arc;
 
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::sql::sqlparser::ast::{self, CloseCursor, DeclareType, FetchDirection};
 use pgwire::messages::PgWireBackendMessage as Backend;
+use pgwire::messages::extendedquery::PortalSuspended;
 
 use super::connection::Limits;
 use super::encode::Format;
-use super::portal::{Portal, State};
+use super::portal::{Cursor, Portal, State};
 use super::prepared::Columns;
 use super::rows::Form;
-use super::run::{FetchCount, Started};
+use super::run::{FetchCount, FetchTo, Started};
+use super::scroll::{Direction, Keep, Scroll, Target};
 use super::session::Session;
 use super::sqlstate::{Result, WireError};
 use super::utility::folded;
+use crate::query::fetch::MOVE_MARK;
 use crate::query::statement::Statement;
-
-/// How a MOVE is told from a FETCH: the parser knows only the latter.
-pub(super) const MOVE_MARK: &str = "frazil_move_no_rows";
 
 fn unknown(name: &str) -> WireError {
     WireError::new("34000", format!("cursor \"{name}\" does not exist"))
@@ -42,11 +43,6 @@ impl Session<'_> {
                 "DECLARE CURSOR can only be used in transaction blocks",
             ));
         }
-        if declare.scroll == Some(true) {
-            return Err(WireError::unsupported(
-                "SCROLL cursors are not supported: cursors here only go forward",
-            ));
-        }
         let name = folded(name);
         if self.portals.contains_key(&name) {
             return Err(WireError::new(
@@ -66,13 +62,22 @@ impl Session<'_> {
             _ => Format::Text,
         };
         let columns = prepared.columns.as_ref().map_or(0, Columns::len);
+        let keep = match declare.scroll {
+            Some(true) => Keep::All,
+            None if prepared.scans_backward() => Keep::Few,
+            Some(false) | None => Keep::Nothing,
+        };
         let portal = Portal {
             prepared: Arc::new(prepared),
             values: Vec::new(),
             formats: vec![format; columns],
             state: State::Ready,
             tag: None,
-            hold,
+            cursor: Some(Cursor {
+                keep,
+                hold,
+                committed: false,
+            }),
         };
         self.portals.insert(name, portal);
         Ok(())
@@ -89,23 +94,32 @@ impl Session<'_> {
         into: Option<&ast::ObjectName>,
     ) -> Result<Started> {
         use FetchDirection as D;
-        let number = |limit: &ast::ValueWithSpan| -> Result<u64> {
-            limit.to_string().parse().map_err(|_| backward())
+        let number = |limit: &ast::ValueWithSpan| -> Result<i64> {
+            let parsed = limit.to_string().parse();
+            parsed.map_err(|_| WireError::syntax(format!("{limit} is no count of rows")))
         };
-        let rows = match direction {
-            D::Next | D::Forward { limit: None } => Some(1),
-            D::Count { limit } | D::Forward { limit: Some(limit) } => Some(number(limit)?),
+        let rows = |direction| Ok(FetchTo::Rows(direction));
+        let to: Result<FetchTo> = match direction {
+            D::Next => rows(Direction::by(1)),
+            D::Prior => rows(Direction::by(-1)),
+            D::First => rows(Direction::Absolute(1)),
+            D::Last => rows(Direction::Absolute(-1)),
+            D::Count { limit } => rows(Direction::by(number(limit)?)),
+            D::Absolute { limit } => rows(Direction::Absolute(number(limit)?)),
             D::Relative { limit } => match number(limit)? {
-                1 => Some(1),
-                _ => return Err(backward()),
+                0 => rows(Direction::Again),
+                count => Ok(FetchTo::Relative(count)),
             },
-            D::All | D::ForwardAll => None,
-            D::Prior
-            | D::First
-            | D::Last
-            | D::Absolute { .. }
-            | D::Backward { .. }
-            | D::BackwardAll => return Err(backward()),
+            D::All | D::ForwardAll => rows(Direction::Forward(None)),
+            D::BackwardAll => rows(Direction::Backward(None)),
+            D::Forward { limit } => {
+                let count = limit.as_ref().map_or(Ok(1), number)?;
+                rows(Direction::by(count))
+            }
+            D::Backward { limit } => {
+                let count = limit.as_ref().map_or(Ok(1), number)?;
+                rows(Direction::by(count.saturating_neg()))
+            }
         };
         let skip = into.is_some_and(|into| into.to_string() == MOVE_MARK);
         if into.is_some() && !skip {
@@ -113,7 +127,7 @@ impl Session<'_> {
         }
         Ok(Started::Fetch {
             cursor: name.to_owned(),
-            count: FetchCount { rows, skip },
+            count: FetchCount { to: to?, skip },
         })
     }
 
@@ -152,30 +166,84 @@ impl Session<'_> {
                 columns.description(&portal.formats),
             ));
         }
-        if let State::Ready = portal.state {
-            let prepared = Arc::clone(&portal.prepared);
-            match Box::pin(self.run(&prepared, &portal.values, limits)).await? {
-                Started::Rows { rows, .. } => portal.state = State::Open(Box::new(rows)),
-                _ => return Err(WireError::new("42P11", "a cursor must be over a query")),
-            }
-        }
-        let State::Open(rows) = &mut portal.state else {
+        self.open_cursor(portal, limits).await?;
+        let style = self.style();
+        let State::Scroll(scroll) = &mut portal.state else {
             return Ok(0);
         };
-        let max = match count.rows {
-            Some(0) => return Ok(0),
-            Some(rows) => usize::try_from(rows).unwrap_or(usize::MAX),
-            None => 0,
+        let form = (!count.skip).then(|| Form::Message(portal.formats.clone()));
+        let mut target = Target {
+            connection: &mut self.connection,
+            limits,
+            style,
+            form,
         };
-        if count.skip {
-            return rows.skip(&mut self.connection, limits, max).await;
+        match count.to {
+            FetchTo::Rows(direction) => scroll.go(direction, &mut target).await,
+            FetchTo::Relative(count) => scroll.relative(count, &mut target).await,
         }
-        let style = self.style();
-        let form = Form::Message(portal.formats.clone());
-        let sent = rows
-            .send(&mut self.connection, limits, &style, &form, max)
-            .await?;
-        Ok(sent.0)
+    }
+
+    /// Starts a cursor's query, once.
+    async fn open_cursor(&mut self, portal: &mut Portal, limits: &Limits) -> Result<()> {
+        let (State::Ready, Some(cursor)) = (&portal.state, portal.cursor) else {
+            return Ok(());
+        };
+        let prepared = Arc::clone(&portal.prepared);
+        let only_queries = || WireError::new("42P11", "a cursor must be over a query");
+        let Some(Statement::Sql(sql)) = &prepared.statement else {
+            return Err(only_queries());
+        };
+        let started = Box::pin(self.run_query(&prepared, sql, &portal.values, limits));
+        let Started::Rows { rows, .. } = started.await? else {
+            return Err(only_queries());
+        };
+        let pool = &self.query.context().runtime_env().memory_pool;
+        let memory = MemoryConsumer::new("cursor").register(pool);
+        portal.state = State::Scroll(Box::new(Scroll::new(rows, cursor.keep, memory)));
+        Ok(())
+    }
+
+    /// Cursors that outlive the transaction read what it saw: their queries start before its end.
+    pub async fn open_held(&mut self) -> Result<()> {
+        let held = self.portals.iter().filter(|(_, portal)| {
+            let ready = matches!(portal.state, State::Ready);
+            ready && portal.cursor.is_some_and(|cursor| cursor.hold)
+        });
+        let held: Vec<String> = held.map(|(name, _)| name.clone()).collect();
+        for name in held {
+            let Some(mut portal) = self.portals.remove(&name) else {
+                continue;
+            };
+            let limits = self.start();
+            let opened = self.open_cursor(&mut portal, &limits).await;
+            self.stop();
+            self.portals.insert(name, portal);
+            opened?;
+        }
+        Ok(())
+    }
+
+    /// An Execute message for a SQL cursor.
+    pub async fn advance_cursor(
+        &mut self,
+        portal: &mut Portal,
+        max_rows: usize,
+        limits: &Limits,
+    ) -> Result<()> {
+        let wanted = (max_rows > 0).then_some(max_rows as u64);
+        let count = FetchCount {
+            to: FetchTo::Rows(Direction::Forward(wanted)),
+            skip: false,
+        };
+        let rows = self.fetch_from(portal, count, false, limits).await?;
+        match wanted == Some(rows) {
+            true => self
+                .connection
+                .send(Backend::PortalSuspended(PortalSuspended::new())),
+            false => self.complete(&format!("SELECT {rows}")),
+        }
+        Ok(())
     }
 
     pub fn close_cursor(&mut self, cursor: &CloseCursor) -> Result<&'static str> {
@@ -193,9 +261,4 @@ impl Session<'_> {
             }
         }
     }
-}
-
-fn backward() -> WireError {
-    WireError::new("55000", "cursor can only scan forward")
-        .with_hint("Run the query again to go back.")
 }

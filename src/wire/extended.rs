@@ -86,7 +86,7 @@ impl Session<'_> {
             formats,
             state: State::Ready,
             tag: None,
-            hold: false,
+            cursor: None,
         };
         self.portals.insert(bind.portal, portal);
         self.connection
@@ -148,6 +148,9 @@ impl Session<'_> {
         max_rows: usize,
         limits: &Limits,
     ) -> Result<()> {
+        if portal.cursor.is_some() {
+            return self.advance_cursor(portal, max_rows, limits).await;
+        }
         let tag = Tag::of_statement(portal.prepared.statement.as_ref());
         if let State::Done = portal.state {
             if portal.prepared.columns.is_none() {

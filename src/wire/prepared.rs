@@ -16,6 +16,7 @@ use super::connection::Limits;
 use super::encode::{self, Format};
 use super::params;
 use super::session::{Session, lock};
+use super::showing;
 use super::sqlstate::{Result, WireError};
 use super::transaction;
 use super::utility;
@@ -96,6 +97,13 @@ impl Prepared {
         (made == batch).then_some(plan)
     }
 
+    /// Whether Postgres would read the query backward though nobody said SCROLL: one that passes
+    /// rows on, sorted or not, and makes none of several.
+    pub fn scans_backward(&self) -> bool {
+        let plan = lock(&self.plan);
+        plan.as_ref().is_some_and(|(_, plan)| passes_on(plan))
+    }
+
     /// A statement of the simple protocol: no parameters, described by its rows.
     pub fn immediate(statement: Statement, text: String) -> Self {
         Self {
@@ -145,8 +153,8 @@ impl Session<'_> {
         let plans = std::slice::from_ref(&plan);
         prepared.parameters = parameter_types(plans, &prepared.parameters)?;
         if !matches!(sql.as_ref(), ast::Statement::Copy { .. }) {
-            let schema = if utility::is_explain(sql) {
-                utility::explain_schema()
+            let schema = if showing::is_explain(sql) {
+                showing::explain_schema()
             } else {
                 self.coerced_schema(&plan, &prepared.parameters)
             };
@@ -207,6 +215,19 @@ impl Session<'_> {
             }
             _ => as_planned(),
         }
+    }
+}
+
+fn passes_on(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(_) | LogicalPlan::Values(_) => true,
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Union(_) => plan.inputs().into_iter().all(passes_on),
+        _ => false,
     }
 }
 

@@ -1,5 +1,5 @@
 //! Rows on their way to a client: from the engine's stream or made here, one batch at a time.
-//! Must never hold more than one batch.
+//! Must never hold more than one batch; a cursor that goes back keeps them (`scroll`).
 
 use std::sync::Arc;
 
@@ -37,10 +37,13 @@ pub(super) struct Rows {
     pub finished: bool,
 }
 
-struct Batch {
-    columns: Vec<Column>,
+/// Rows ready to be written one by one.
+pub(super) struct Batch {
+    pub columns: Vec<Column>,
     next: usize,
-    length: usize,
+    pub length: usize,
+    /// What it takes of memory.
+    pub bytes: usize,
 }
 
 impl Rows {
@@ -104,51 +107,31 @@ impl Rows {
         Ok((count, true))
     }
 
-    /// Passes over up to `max` rows (0: all).
-    pub async fn skip(
+    async fn load(&mut self, connection: &mut Connection, limits: &Limits) -> Result<()> {
+        self.current = self.batch(connection, limits).await?;
+        self.finished = self.current.is_none();
+        Ok(())
+    }
+
+    /// The next rows as they come; for who sends them itself.
+    pub async fn batch(
         &mut self,
         connection: &mut Connection,
         limits: &Limits,
-        max: usize,
-    ) -> Result<u64> {
-        let mut count = 0u64;
-        while !self.finished && (max == 0 || count < max as u64) {
-            let Some(batch) = &mut self.current else {
-                self.load(connection, limits).await?;
-                continue;
-            };
-            let left = batch.length - batch.next;
-            let wanted = if max == 0 {
-                left
-            } else {
-                left.min(max - count as usize)
-            };
-            batch.next += wanted;
-            count += wanted as u64;
-            self.sent += wanted as u64;
-            if batch.next == batch.length {
-                self.current = None;
-            }
-        }
-        Ok(count)
-    }
-
-    async fn load(&mut self, connection: &mut Connection, limits: &Limits) -> Result<()> {
+    ) -> Result<Option<Batch>> {
         let batch = match &mut self.source {
             Source::Stream(stream) => connection.watch(limits, stream.next()).await?.transpose()?,
             Source::Made(batch) => batch.take(),
         };
-        match batch {
-            None => self.finished = true,
-            Some(batch) => {
-                self.current = Some(Batch {
-                    columns: resolve(&batch, &self.schema)?,
-                    next: 0,
-                    length: batch.num_rows(),
-                });
-            }
-        }
-        Ok(())
+        let Some(batch) = batch else {
+            return Ok(None);
+        };
+        Ok(Some(Batch {
+            columns: resolve(&batch, &self.schema)?,
+            next: 0,
+            length: batch.num_rows(),
+            bytes: batch.get_array_memory_size(),
+        }))
     }
 }
 
@@ -181,7 +164,7 @@ impl Form {
         Self::Message(vec![format; columns])
     }
 
-    fn write(
+    pub fn write(
         &self,
         columns: &[Column],
         row: usize,

@@ -9,7 +9,9 @@ use super::connection::Limits;
 use super::copy::CopyWriter;
 use super::prepared::{Columns, Prepared};
 use super::rows::{Rows, Source};
+use super::scroll::Direction;
 use super::session::Session;
+use super::showing;
 use super::sqlstate::{Result, WireError};
 use super::transaction;
 use super::utility;
@@ -40,13 +42,19 @@ pub(super) struct Copying {
     pub columns: Columns,
 }
 
-/// How many rows FETCH or MOVE takes.
+/// Where FETCH or MOVE goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FetchCount {
-    /// None: all that are left.
-    pub rows: Option<u64>,
+    pub to: FetchTo,
     /// MOVE: pass over them.
     pub skip: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FetchTo {
+    Rows(Direction),
+    /// The one row that lies so far on or back.
+    Relative(i64),
 }
 
 /// The command tag of a statement that gives rows.
@@ -118,12 +126,23 @@ impl Session<'_> {
         if let Some(command) = write::command(sql) {
             return Box::pin(self.run_write(command, prepared, sql, values, limits)).await;
         }
+        Box::pin(self.run_query(prepared, sql, values, limits)).await
+    }
+
+    /// Starts a statement of the engine that reads.
+    pub async fn run_query(
+        &mut self,
+        prepared: &Prepared,
+        sql: &ast::Statement,
+        values: &[ScalarValue],
+        limits: &Limits,
+    ) -> Result<Started> {
         let plan = Box::pin(self.bound_plan(prepared, sql, values, limits)).await?;
         let query = &self.query;
         let text = prepared.text.as_str();
         let stream = utility::guarded(Box::pin(query.execute(plan, text)));
         let stream = self.connection.watch(limits, stream).await???;
-        if utility::is_explain(sql) {
+        if showing::is_explain(sql) {
             return self.explained(stream, limits).await;
         }
         let columns = match &prepared.columns {
@@ -135,7 +154,7 @@ impl Session<'_> {
             options,
             legacy_options,
             ..
-        } = sql.as_ref()
+        } = sql
         {
             return Ok(Started::Copy(Copying {
                 writer: CopyWriter::new(options, legacy_options)?,

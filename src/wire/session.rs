@@ -296,8 +296,20 @@ impl Session<'_> {
 
     /// The end of what was one transaction without BEGIN: its portals go with it.
     pub async fn end_implicit(&mut self) {
-        if let Err(error) = self.publish_implicit().await {
+        let opened = match self.transaction.is_implicit() {
+            true => self.open_held().await,
+            false => Ok(()),
+        };
+        if let Err(error) = opened {
             self.fail(&error);
+        }
+        match self.publish_implicit().await {
+            Err(error) => self.fail(&error),
+            // A statement that failed has ended the transaction, and its cursors are gone with it.
+            Ok(()) if self.transaction.is_implicit() => {
+                self.portals.values_mut().for_each(Portal::commit);
+            }
+            Ok(()) => {}
         }
         let mut settings = lock(&self.facts.settings);
         self.transaction.end_implicit(&mut settings);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 
 use super::sqlstate::{Result, WireError};
+use crate::query::output::interval_style::IntervalStyle;
 
 /// The version that clients are told; the major one is the reference of this server's answers.
 pub const SERVER_VERSION: &str = "15.8";
@@ -103,7 +104,7 @@ pub const KNOWN: &[Known] = &[
     known("idle_session_timeout", "0", Kind::Millis, "Sets the maximum allowed idle time between queries, when not in a transaction."),
     known("in_hot_standby", "off", Kind::Internal, "Shows whether hot standby is currently active."),
     known("integer_datetimes", "on", Kind::Internal, "Shows whether datetimes are integer based."),
-    known("IntervalStyle", "postgres", Kind::Enum(&["postgres"]), "Sets the display format for interval values."),
+    known("IntervalStyle", "postgres", Kind::Enum(&["postgres", "postgres_verbose", "sql_standard", "iso_8601"]), "Sets the display format for interval values."),
     known("is_superuser", "off", Kind::Internal, "Shows whether the current user is a superuser."),
     known("jit", "off", Kind::Bool, "Allow JIT compilation."),
     known("jit_above_cost", "100000", Kind::Real, "Taken and passed over: plans here know no such choice."),
@@ -326,6 +327,10 @@ impl Settings {
         self.get("timezone")
             .and_then(|zone| zone.parse().ok())
             .unwrap_or(Tz::UTC)
+    }
+
+    pub fn interval_style(&self) -> IntervalStyle {
+        IntervalStyle::of(self.get("intervalstyle").unwrap_or_default())
     }
 
     /// Schemas of the search path, `$user` resolved.

@@ -105,8 +105,10 @@ impl Session<'_> {
     }
 
     pub fn style(&self) -> Style {
+        let settings = self.settings();
         Style {
-            zone: self.settings().zone(),
+            zone: settings.zone(),
+            interval: settings.interval_style(),
         }
     }
 

@@ -5,26 +5,24 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use arrow::array::AsArray;
-use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, DiscardObject, Expr, Reset, Set, TransactionMode};
 use futures::FutureExt;
 
 use super::absent;
 use super::connection::Limits;
-use super::cursors::MOVE_MARK;
 use super::params;
+use super::portal::Portal;
 use super::prepared::Columns;
-use super::rows::{Rows, Source, text_rows, text_schema};
-use super::run::{Started, Tag};
+use super::run::Started;
 use super::session::{Session, lock};
+use super::showing::show_columns;
 use super::sqlstate::{Result, WireError};
 use super::transaction::Ended;
 use crate::query::statement::Statement;
-use crate::query::{RowStream, write};
+use crate::query::write;
 
-/// Spells statements that the parser lacks as ones it has: ABORT, TABLE, MOVE as a marked FETCH.
+/// Spells statements that the parser lacks as ones it has: ABORT, TABLE.
 /// Only where such a statement stands alone.
 pub(super) fn respell(text: &str) -> std::borrow::Cow<'_, str> {
     let trimmed = text.trim_start();
@@ -38,10 +36,6 @@ pub(super) fn respell(text: &str) -> std::borrow::Cow<'_, str> {
     if word.eq_ignore_ascii_case("table") {
         return format!("SELECT * FROM{rest}").into();
     }
-    if word.eq_ignore_ascii_case("move") {
-        let rest = rest.trim_end().trim_end_matches(';');
-        return format!("FETCH{rest} INTO {MOVE_MARK}").into();
-    }
     text.into()
 }
 
@@ -51,14 +45,6 @@ pub(super) fn ends_transaction(statement: &ast::Statement) -> bool {
         statement,
         ast::Statement::Commit { .. } | ast::Statement::Rollback { .. }
     )
-}
-
-pub(super) fn is_explain(statement: &ast::Statement) -> bool {
-    matches!(statement, ast::Statement::Explain { .. })
-}
-
-pub(super) fn explain_schema() -> SchemaRef {
-    text_schema(&["QUERY PLAN"])
 }
 
 /// A defect in planning must cost its statement only, not the session.
@@ -91,6 +77,8 @@ impl Session<'_> {
             | S::Prepare { .. }
             | S::Declare { .. }
             | S::Close { .. }
+            | S::Grant(_)
+            | S::Revoke(_)
             | S::LISTEN { .. }
             | S::UNLISTEN { .. }
             | S::NOTIFY { .. } => None,
@@ -169,6 +157,11 @@ impl Session<'_> {
                 "DECLARE CURSOR"
             }
             S::Close { cursor } => self.close_cursor(cursor)?,
+            S::Grant(grant) => {
+                Box::pin(self.grant(grant, limits)).await?;
+                "GRANT"
+            }
+            S::Revoke(_) => return Err(super::grant::configured("A right")),
             S::UNLISTEN { .. } => "UNLISTEN",
             S::LISTEN { .. } | S::NOTIFY { .. } => {
                 return Err(WireError::unsupported(
@@ -179,27 +172,6 @@ impl Session<'_> {
             _ => return Ok(None),
         };
         Ok(Some(Started::Tag(tag.to_owned())))
-    }
-
-    fn show(&self, variable: &[ast::Ident]) -> Result<Started> {
-        let columns = show_columns(variable);
-        let settings = self.settings();
-        let rows: Vec<Vec<Option<String>>> = match shown_name(variable) {
-            None => settings
-                .all()
-                .into_iter()
-                .map(|(name, value, description)| {
-                    vec![Some(name), Some(value), Some(description.to_owned())]
-                })
-                .collect(),
-            Some(name) => vec![vec![Some(settings.show(&name)?)]],
-        };
-        let batch = text_rows(&columns.schema, &rows);
-        Ok(Started::Rows {
-            rows: Rows::new(Arc::clone(&columns.schema), Source::Made(Some(batch))),
-            columns,
-            tag: Tag::Plain("SHOW"),
-        })
     }
 
     fn set(&mut self, set: &Set) -> Result<()> {
@@ -326,13 +298,22 @@ impl Session<'_> {
     async fn end_transaction(&mut self, commit: bool, chain: bool) -> Result<&'static str> {
         // Carried through, whoever waits for it: what it does to the lake can't be taken back.
         let published = if commit && !self.transaction.failed() {
-            self.publish().await
+            match self.open_held().await {
+                Ok(()) => self.publish().await,
+                Err(error) => {
+                    self.query.discard_writes().await;
+                    Err(error)
+                }
+            }
         } else {
             self.query.discard_writes().await;
             Ok(())
         };
         let mut settings = lock(&self.facts.settings);
         let Ended { tag, warning } = if commit && published.is_ok() {
+            if !self.transaction.failed() {
+                self.portals.values_mut().for_each(Portal::commit);
+            }
             self.transaction.commit(&mut settings)
         } else {
             self.transaction.rollback(&mut settings)
@@ -484,36 +465,6 @@ impl Session<'_> {
             .map_err(|error| WireError::from(crate::query::QueryError::from(error)))?;
         Ok(value.try_as_str().flatten().map(str::to_owned))
     }
-
-    /// DataFusion's table of plans as the lines that Postgres's clients expect.
-    pub async fn explained(&mut self, mut stream: RowStream, limits: &Limits) -> Result<Started> {
-        let mut lines = Vec::new();
-        while let Some(batch) = self.connection.watch(limits, stream.next()).await? {
-            let batch = batch?;
-            let texts = |index: usize| {
-                arrow::compute::cast(batch.column(index), &arrow::datatypes::DataType::Utf8)
-            };
-            let (Ok(kinds), Ok(plans)) = (texts(0), texts(1)) else {
-                continue;
-            };
-            for (kind, plan) in kinds
-                .as_string::<i32>()
-                .iter()
-                .zip(plans.as_string::<i32>())
-            {
-                lines.push(vec![Some(format!("{}:", kind.unwrap_or_default()))]);
-                let plan = plan.unwrap_or_default().lines();
-                lines.extend(plan.map(|line| vec![Some(format!("  {line}"))]));
-            }
-        }
-        let columns = Columns::new(explain_schema(), None);
-        let batch = text_rows(&columns.schema, &lines);
-        Ok(Started::Rows {
-            rows: Rows::new(Arc::clone(&columns.schema), Source::Made(Some(batch))),
-            columns,
-            tag: Tag::Plain("EXPLAIN"),
-        })
-    }
 }
 
 /// Unquoted names fold to lower case.
@@ -530,33 +481,6 @@ fn variable_name(name: &ast::ObjectName) -> String {
         .map(|part| part.as_ident().map_or_else(|| part.to_string(), folded))
         .collect::<Vec<_>>()
         .join(".")
-}
-
-/// None for SHOW ALL.
-fn shown_name(variable: &[ast::Ident]) -> Option<String> {
-    let words: Vec<String> = variable
-        .iter()
-        .map(|word| word.value.to_ascii_lowercase())
-        .collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Some(match words[..] {
-        ["all"] => return None,
-        ["time", "zone"] => "TimeZone".to_owned(),
-        ["transaction", "isolation", "level"] => "transaction_isolation".to_owned(),
-        ["session", "authorization"] => "session_authorization".to_owned(),
-        _ => words.join("."),
-    })
-}
-
-fn show_columns(variable: &[ast::Ident]) -> Columns {
-    let schema = match shown_name(variable) {
-        None => text_schema(&["name", "setting", "description"]),
-        Some(name) => {
-            let name = super::settings::find(&name).map_or(name.as_str(), |known| known.name);
-            text_schema(&[name])
-        }
-    };
-    Columns::new(schema, None)
 }
 
 /// One value of SET; in a list of names (`search_path`) a string is one name, quoted.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, Statement};
+use futures::future::BoxFuture;
 use pgwire::messages::PgWireBackendMessage as Backend;
 use pgwire::messages::copy::CopyInResponse;
 use tokio::sync::mpsc;
@@ -17,7 +18,7 @@ use super::prepared::{Columns, Prepared, parameter_types};
 use super::rows::{Rows, Source};
 use super::run::{Started, Tag};
 use super::session::Session;
-use super::sqlstate::{Result, WireError};
+use super::sqlstate::{Result, WireError, notice};
 use super::utility;
 use crate::query::QueryError;
 use crate::query::write::Written;
@@ -68,14 +69,20 @@ impl Session<'_> {
         }
         let sql = Box::pin(self.rewrite(sql)).await?;
         let query = &self.query;
-        let writing = utility::guarded(Box::pin(query.write(&sql, values, &prepared.text)));
+        // Its type is forgotten here: it is deeper than the compiler would look into.
+        let writing: BoxFuture<'_, _> = Box::pin(query.write(&sql, values, &prepared.text));
+        let writing = utility::guarded(writing);
         let written = self.connection.watch(limits, writing).await???;
         self.written(written)
     }
 
     fn written(&mut self, written: Written) -> Result<Started> {
-        for (sqlstate, text) in &written.notices {
-            self.warn("NOTICE", sqlstate, text);
+        for told in &written.notices {
+            let mut response = notice("NOTICE", told.sqlstate, &told.text);
+            if let Some(detail) = &told.detail {
+                response.fields.push((b'D', detail.clone()));
+            }
+            self.connection.send(Backend::NoticeResponse(response));
         }
         let Some(returned) = written.rows else {
             return Ok(Started::Tag(written.tag));
@@ -100,7 +107,8 @@ impl Session<'_> {
         let planned = match rewritten {
             Ok(sql) => {
                 let query = &self.query;
-                let planning = utility::guarded(Box::pin(query.describe_write(&sql)));
+                let planning: BoxFuture<'_, _> = Box::pin(query.describe_write(&sql));
+                let planning = utility::guarded(planning);
                 self.connection.watch(&limits, planning).await
             }
             Err(error) => {
@@ -123,7 +131,8 @@ impl Session<'_> {
         if !self.query.has_writes() {
             return Ok(());
         }
-        let published = self.query.commit_writes().await;
+        let publishing: BoxFuture<'_, _> = Box::pin(self.query.commit_writes());
+        let published = publishing.await;
         self.shared.catalog.forget().await;
         Ok(published?)
     }
@@ -156,7 +165,8 @@ impl Session<'_> {
         options: &[ast::CopyOption],
         legacy: &[ast::CopyLegacyOption],
     ) -> Result<CopyingIn> {
-        let columns = self.query.copy_columns(statement).await?;
+        let columns: BoxFuture<'_, _> = Box::pin(self.query.copy_columns(statement));
+        let columns = columns.await?;
         let count = columns.len();
         let zone = self.settings().zone();
         Ok(CopyingIn {
@@ -183,7 +193,8 @@ impl Session<'_> {
         let (sender, rows) = mpsc::channel(BATCHES_WAITING);
         let schema = reader.schema();
         let query = &self.query;
-        let writing = utility::guarded(Box::pin(query.copy_in(&statement, schema, rows)));
+        let writing: BoxFuture<'_, _> = Box::pin(query.copy_in(&statement, schema, rows));
+        let writing = utility::guarded(writing);
         let connection = &mut self.connection;
         let feeding = async move {
             let fed = feed(connection, &mut reader, &sender, limits).await;

@@ -49,6 +49,8 @@ select array[1] || array[[2]]
 select array[1.5, 2.5, null, -1.5]::int[]
 select array[1.5, 2.5, -0.5]::float8[]::int[]
 select array[1.26, 2.5]::numeric(3, 1)[]
+select coalesce(null::int[], '{}'), coalesce(array[1], '{}'), coalesce(null, array['a'], '{}')
+select coalesce(a, '{7}') from (values (array[1, 2]), (null)) v(a)
 select x, x = any('{}') as a, x <> all('{}') as b from (values (1), (null)) t(x);
 select nowhere = any('{}') from (values (1)) t(x);
 select x from (values (1), (2), (null)) t(x) where x = any('{1,3,5}');

@@ -244,6 +244,10 @@ select hired + hired from emp
 select hired + 1.5 from emp
 select name || id from emp order by id limit 1
 select name - 1 from emp
+grant select on emp to public
+grant select on nope to public
+grant select on emp to nobody_known
+grant usage on schema public to public
 select 123abc;
 select 0.0e;
 drop function no_such_function(int);

@@ -42,3 +42,12 @@ select interval '1' day to second, interval '2 03:04' day to second, interval '1
 select interval '6 months' * 2.5, interval '1 year' / 3, interval '10 days' / 4
 select '1 day'::interval::time, '25 hours'::interval::time
 select interval '1d 2h 3m 4s', interval '1y 2mon', interval '5 min 10 sec', interval '1 hr', interval '500 ms', interval '5 us', interval '1 day, 2 hours'
+set intervalstyle to iso_8601
+select interval '1 year 2 mons 3 days 4:05:06.7', interval '0', interval '-1 day 2 hours'
+set intervalstyle to postgres_verbose
+select interval '1 year 2 mons 3 days 4:05:06.7', interval '0', interval '-1 day 2 hours', interval '1 sec'
+set intervalstyle = sql_standard
+select interval '1 year 2 mons 3 days 4:05:06.7', interval '0', interval '14 mons', interval '3 days 04:00:00'
+show intervalstyle
+set intervalstyle to nope
+reset intervalstyle

@@ -160,3 +160,4 @@ select count(*) from (select dept from emp except all select code from dept) x
 select (select 1), (select 2), (select max(id) from emp)
 select '1'::int, '1'::text, 1::int, 1::text, 1::int8 + 1, 1 + 1
 select (select count(*) from emp) - (select count(*) from dept), (select 1) + 1, (select 2) + 1
+select * from (select id from emp order by id desc) s limit 2

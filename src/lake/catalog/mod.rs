@@ -48,6 +48,23 @@ pub struct Swap {
     pub edit: Option<Edit>,
 }
 
+/// What bears a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Relation {
+    Table(Pointer),
+    /// Where its metadata stands.
+    View(String),
+}
+
+/// A view's move, as a table's: from the metadata file `expected` (None: nothing has the name, or
+/// the same swap takes it away) to `new` (None: drop).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewSwap {
+    pub view: TableName,
+    pub expected: Option<String>,
+    pub new: Option<String>,
+}
+
 /// What must hold in the very transaction that moves the pointers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guard {
@@ -79,14 +96,38 @@ pub trait Catalog: Debug + Send + Sync {
         Ok(pointers.pop().flatten())
     }
 
-    /// All tables, sorted by name. Views of other engines are skipped.
+    /// What bears these names, in their order, all as of one moment.
+    async fn load_relations(&self, names: &[TableName]) -> Result<Vec<Option<Relation>>> {
+        let pointers = self.load_all(names).await?;
+        let table = |pointer: Option<Pointer>| pointer.map(Relation::Table);
+        Ok(pointers.into_iter().map(table).collect())
+    }
+
+    /// All tables, sorted by name. Views are skipped.
     async fn list(&self) -> Result<Vec<TableName>>;
+
+    /// Whether views can be kept in this catalog.
+    fn keeps_views(&self) -> bool {
+        false
+    }
+
+    /// All views with their metadata files, sorted by name.
+    async fn views(&self) -> Result<Vec<(TableName, String)>> {
+        Ok(Vec::new())
+    }
 
     /// All namespaces, sorted: declared ones and those of tables.
     async fn namespaces(&self) -> Result<Vec<String>>;
 
     /// Declares a namespace; no error when it exists.
     async fn create_namespace(&self, namespace: &str) -> Result<()>;
+
+    /// Forgets a declared namespace; false when something stands in it. No error when there is none.
+    async fn drop_namespace(&self, namespace: &str) -> Result<bool> {
+        Err(Error::invalid(format!(
+            "the namespace {namespace} can't be dropped through this catalog"
+        )))
+    }
 
     /// Moves all pointers or none, with the guards checked in the same transaction.
     ///
@@ -96,6 +137,22 @@ pub trait Catalog: Debug + Send + Sync {
     /// (I5). Every other error means that nothing moved; a database that was away before anything
     /// could have moved is a `Conflict`: load again (which says whether it is still away).
     async fn swap(&self, swaps: &[Swap], guards: &[Guard]) -> Result<SwapOutcome>;
+
+    /// [`Self::swap`] that moves views as well, where [`Self::keeps_views`].
+    async fn swap_all(
+        &self,
+        swaps: &[Swap],
+        views: &[ViewSwap],
+        guards: &[Guard],
+    ) -> Result<SwapOutcome> {
+        match views {
+            [] => self.swap(swaps, guards).await,
+            [first, ..] => Err(Error::invalid(format!(
+                "{} can't be kept: this catalog keeps no views",
+                first.view
+            ))),
+        }
+    }
 
     /// Whether the catalog's server writes metadata files itself, out of each swap's
     /// [`Swap::edit`], and makes tables by [`Self::make`] only.
@@ -138,12 +195,50 @@ pub(crate) fn check_swaps(swaps: &[Swap]) -> Result<()> {
     Ok(())
 }
 
-/// Swaps by table name: every writer takes row locks in this order, so that two never wait for
-/// each other.
-pub(crate) fn in_order(swaps: &[Swap]) -> Vec<&Swap> {
+/// Swaps by table name, for a catalog without views; see [`in_order`].
+pub(crate) fn tables_in_order(swaps: &[Swap]) -> Vec<&Swap> {
     let mut swaps: Vec<&Swap> = swaps.iter().collect();
     swaps.sort_by(|a, b| a.table.cmp(&b.table));
     swaps
+}
+
+/// A move of a name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Move<'a> {
+    Table(&'a Swap),
+    View(&'a ViewSwap),
+}
+
+impl<'a> Move<'a> {
+    pub fn name(&self) -> &'a TableName {
+        match self {
+            Self::Table(swap) => &swap.table,
+            Self::View(swap) => &swap.view,
+        }
+    }
+
+    pub fn expected(&self) -> Option<&'a String> {
+        match self {
+            Self::Table(swap) => swap.expected.as_ref(),
+            Self::View(swap) => swap.expected.as_ref(),
+        }
+    }
+
+    pub fn target(&self) -> Option<&'a String> {
+        match self {
+            Self::Table(swap) => swap.new.as_ref(),
+            Self::View(swap) => swap.new.as_ref(),
+        }
+    }
+}
+
+/// Moves by name: every writer takes row locks in this order, so that two never wait for each
+/// other. Where a view takes a table's name or the other way, the one that goes is first.
+pub(crate) fn in_order<'a>(swaps: &'a [Swap], views: &'a [ViewSwap]) -> Vec<Move<'a>> {
+    let tables = swaps.iter().map(Move::Table);
+    let mut moves: Vec<Move<'a>> = tables.chain(views.iter().map(Move::View)).collect();
+    moves.sort_by_key(|one| (one.name(), one.expected().is_none()));
+    moves
 }
 
 /// A namespace must be one that a [`TableName`] can have.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Catalog, Guard, Pointer, Swap, SwapOutcome};
+use super::{Catalog, Guard, Move, Pointer, Relation, Swap, SwapOutcome, ViewSwap};
 use crate::domain::TableName;
 use crate::lake::control::sql::holds;
 use crate::lake::database::SqlDatabase;
@@ -31,37 +31,73 @@ impl SqlCatalog {
 #[async_trait]
 impl Catalog for SqlCatalog {
     async fn load_all(&self, tables: &[TableName]) -> Result<Vec<Option<Pointer>>> {
-        let doing = || format!("loading {}", names(tables));
+        let relations = self.load_relations(tables).await?;
+        let pointer = |relation| match relation {
+            Some(Relation::Table(pointer)) => Some(pointer),
+            Some(Relation::View(_)) | None => None,
+        };
+        Ok(relations.into_iter().map(pointer).collect())
+    }
+
+    async fn load_relations(&self, names: &[TableName]) -> Result<Vec<Option<Relation>>> {
+        let doing = || format!("loading {}", shown(names));
         let read = async {
-            if tables.is_empty() {
+            if names.is_empty() {
                 return Ok(Vec::new());
             }
             // One statement sees one state of the database.
-            let sql = load_statement(tables.len());
+            let sql = load_statement(names.len());
             let mut arguments = vec![Arg::Text(self.database.catalog_name())];
-            for table in tables {
-                arguments.push(Arg::Text(table.namespace()));
-                arguments.push(Arg::Text(table.name()));
+            for name in names {
+                arguments.push(Arg::Text(name.namespace()));
+                arguments.push(Arg::Text(name.name()));
             }
             let mut found = HashMap::new();
             for row in self.database.query(&sql, &arguments).await? {
                 let key = (row.text(0)?, row.text(1)?);
-                let metadata_location = row.opt_text(2)?.ok_or_else(|| {
+                let at = row.opt_text(2)?.ok_or_else(|| {
                     let (namespace, name) = &key;
                     SqlError::Corrupt(format!(
                         "the row of {namespace}.{name} has no metadata_location"
                     ))
                 })?;
-                found.insert(key, Pointer::at(metadata_location));
+                let relation = match row.opt_text(3)?.as_deref() {
+                    Some(VIEW) => Relation::View(at),
+                    _ => Relation::Table(Pointer::at(at)),
+                };
+                found.insert(key, relation);
             }
-            let pointer = |table: &TableName| {
-                let key = (table.namespace().to_owned(), table.name().to_owned());
+            let relation = |name: &TableName| {
+                let key = (name.namespace().to_owned(), name.name().to_owned());
                 found.get(&key).cloned()
             };
-            Ok(tables.iter().map(pointer).collect())
+            Ok(names.iter().map(relation).collect())
         };
         read.await
             .map_err(|error: SqlError| error.at(self.database.name(), &doing()))
+    }
+
+    fn keeps_views(&self) -> bool {
+        true
+    }
+
+    async fn views(&self) -> Result<Vec<(TableName, String)>> {
+        let sql = "SELECT table_namespace, table_name, metadata_location FROM iceberg_tables \
+                   WHERE catalog_name = $1 AND iceberg_type = 'VIEW'";
+        let read = async {
+            let mut views = Vec::new();
+            let catalog = [Arg::Text(self.database.catalog_name())];
+            for row in self.database.query(sql, &catalog).await? {
+                let name = TableName::new(&row.text(0)?, &row.text(1)?);
+                if let (Ok(view), Some(at)) = (name, row.opt_text(2)?) {
+                    views.push((view, at));
+                }
+            }
+            views.sort();
+            Ok(views)
+        };
+        read.await
+            .map_err(|error: SqlError| error.at(self.database.name(), "listing views"))
     }
 
     async fn list(&self) -> Result<Vec<TableName>> {
@@ -127,15 +163,45 @@ impl Catalog for SqlCatalog {
             })
     }
 
+    async fn drop_namespace(&self, namespace: &str) -> Result<bool> {
+        let arguments = [
+            Arg::Text(self.database.catalog_name()),
+            Arg::Text(namespace),
+        ];
+        let dropping = async {
+            let sql = "DELETE FROM iceberg_namespace_properties \
+                       WHERE catalog_name = $1 AND namespace = $2 AND NOT EXISTS \
+                       (SELECT 1 FROM iceberg_tables \
+                        WHERE catalog_name = $1 AND table_namespace = $2)";
+            self.database.execute(sql, &arguments).await?;
+            let sql = "SELECT 1 FROM iceberg_tables \
+                       WHERE catalog_name = $1 AND table_namespace = $2 LIMIT 1";
+            Ok(self.database.query(sql, &arguments).await?.is_empty())
+        };
+        let doing = || format!("dropping the namespace {namespace}");
+        dropping
+            .await
+            .map_err(|error: SqlError| error.at(self.database.name(), &doing()))
+    }
+
     async fn swap(&self, swaps: &[Swap], guards: &[Guard]) -> Result<SwapOutcome> {
+        self.swap_all(swaps, &[], guards).await
+    }
+
+    async fn swap_all(
+        &self,
+        swaps: &[Swap],
+        views: &[ViewSwap],
+        guards: &[Guard],
+    ) -> Result<SwapOutcome> {
         super::check_swaps(swaps)?;
-        let doing = describe(swaps);
+        let doing = describe(swaps, views);
         let mut transaction = self
             .database
             .begin()
             .await
             .map_err(|error| self.nothing_moved(error, &doing))?;
-        match move_all(&mut transaction, &self.database, swaps, guards).await {
+        match move_all(&mut transaction, &self.database, (swaps, views), guards).await {
             Ok(SwapOutcome::Swapped) => {}
             Ok(other) => {
                 transaction.rollback().await;
@@ -164,11 +230,14 @@ impl Catalog for SqlCatalog {
     }
 }
 
-/// The statement that loads the pointers of so many tables.
+/// What a row of a view is marked with.
+const VIEW: &str = "VIEW";
+
+/// The statement that loads the pointers of so many names.
 fn load_statement(tables: usize) -> String {
-    let mut sql = "SELECT table_namespace, table_name, metadata_location FROM iceberg_tables \
-                   WHERE catalog_name = $1 AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL) \
-                   AND ("
+    let mut sql = "SELECT table_namespace, table_name, metadata_location, iceberg_type \
+                   FROM iceberg_tables WHERE catalog_name = $1 \
+                   AND (iceberg_type IN ('TABLE', 'VIEW') OR iceberg_type IS NULL) AND ("
         .to_owned();
     for table in 0..tables {
         let or = if table == 0 { "" } else { " OR " };
@@ -182,7 +251,7 @@ fn load_statement(tables: usize) -> String {
 }
 
 /// A few tables by name, for an error.
-fn names(tables: &[TableName]) -> String {
+fn shown(tables: &[TableName]) -> String {
     let shown: Vec<String> = tables.iter().take(5).map(ToString::to_string).collect();
     let more = if tables.len() > 5 { " and others" } else { "" };
     shown.join(", ") + more
@@ -216,7 +285,7 @@ impl From<SqlError> for Stop {
 async fn move_all(
     transaction: &mut Transaction,
     database: &SqlDatabase,
-    swaps: &[Swap],
+    (swaps, views): (&[Swap], &[ViewSwap]),
     guards: &[Guard],
 ) -> std::result::Result<SwapOutcome, Stop> {
     // Leases before tables, both by name: the same order for every writer.
@@ -228,9 +297,13 @@ async fn move_all(
             return Ok(SwapOutcome::GuardFailed(guard.clone()));
         }
     }
-    for swap in super::in_order(swaps) {
-        if !move_one(transaction, database.catalog_name(), swap).await? {
-            return Ok(SwapOutcome::Moved(swap.table.clone()));
+    for one in super::in_order(swaps, views) {
+        let moved = match one {
+            Move::Table(swap) => move_one(transaction, database.catalog_name(), swap).await?,
+            Move::View(swap) => move_view(transaction, database.catalog_name(), swap).await?,
+        };
+        if !moved {
+            return Ok(SwapOutcome::Moved(one.name().clone()));
         }
     }
     Ok(SwapOutcome::Swapped)
@@ -283,7 +356,41 @@ async fn move_one(
     Ok(moved == 1)
 }
 
-/// A view of another engine has the name: no new try would ever get past it.
+async fn move_view(
+    transaction: &mut Transaction,
+    catalog_name: &str,
+    swap: &ViewSwap,
+) -> std::result::Result<bool, Stop> {
+    let [catalog, namespace, name] = key(catalog_name, &swap.view);
+    let mut args = vec![catalog, namespace, name];
+    args.extend(swap.expected.as_deref().map(Arg::Text));
+    args.extend(swap.new.as_deref().map(Arg::Text));
+    let sql = match (&swap.expected, &swap.new) {
+        (Some(_), Some(_)) => {
+            "UPDATE iceberg_tables \
+             SET metadata_location = $5, previous_metadata_location = $4 \
+             WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3 \
+             AND metadata_location = $4 AND iceberg_type = 'VIEW'"
+        }
+        (Some(_), None) => {
+            "DELETE FROM iceberg_tables \
+             WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3 \
+             AND metadata_location = $4 AND iceberg_type = 'VIEW'"
+        }
+        (None, Some(_)) => {
+            "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, \
+             metadata_location, previous_metadata_location, iceberg_type) \
+             VALUES ($1, $2, $3, $4, NULL, 'VIEW') ON CONFLICT DO NOTHING"
+        }
+        (None, None) => {
+            let what = format!("{} moves from nothing to nothing", swap.view);
+            return Err(Stop::Refused(Error::invalid(what)));
+        }
+    };
+    Ok(transaction.execute(sql, &args).await? == 1)
+}
+
+/// A view has the name: no new try would ever get past it.
 async fn refuse_view(
     transaction: &mut Transaction,
     key: [Arg<'_>; 3],
@@ -295,7 +402,7 @@ async fn refuse_view(
     let kind = rows.first().map_or(Ok(None), |row| row.opt_text(0))?;
     match kind {
         Some(kind) if kind != "TABLE" => Err(Stop::Refused(Error::invalid(format!(
-            "{table} can't be made: another engine keeps a {} of this name in the catalog",
+            "{table} can't be made: there is a {} of this name in the catalog",
             kind.to_lowercase()
         )))),
         _ => Ok(()),
@@ -310,7 +417,8 @@ fn key<'a>(catalog_name: &'a str, table: &'a TableName) -> [Arg<'a>; 3] {
     ]
 }
 
-fn describe(swaps: &[Swap]) -> String {
-    let tables: Vec<String> = swaps.iter().map(|swap| swap.table.to_string()).collect();
-    format!("committing {}", tables.join(", "))
+fn describe(swaps: &[Swap], views: &[ViewSwap]) -> String {
+    let moves = super::in_order(swaps, views);
+    let names: Vec<String> = moves.iter().map(|one| one.name().to_string()).collect();
+    format!("committing {}", names.join(", "))
 }

@@ -20,6 +20,7 @@ mod metadata;
 mod prepare;
 mod run;
 mod summary;
+mod views;
 
 #[cfg(test)]
 mod tests;
@@ -216,3 +217,4 @@ pub use self::ledger::{LOST_SUMMARY, OFFSETS_SUMMARY, committed_ranges};
 pub(super) use self::manifest::Headers;
 pub(super) use self::metadata::stage;
 pub use self::run::run;
+pub use self::views::ViewChange;

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use self::authored::Half;
 use super::encode::{ManifestListFile, NewFile};
 use super::prepare::{Prepared, Work, names_commit};
+use super::views::{Standing, ViewChange, Views};
 use super::{Commit, CommitError, Committed};
 use crate::lake::catalog::{Swap, SwapOutcome};
 use crate::lake::manifests::ManifestCache;
@@ -30,11 +31,16 @@ const SWAP_TIMEOUT: Duration = Duration::from_secs(60);
 const WRITES_AT_ONCE: usize = 8;
 
 /// Runs a commit; see the module above.
-pub async fn run(lake: &Lake, commit: &Commit) -> Result<Committed, CommitError> {
-    check_shape(commit)?;
+pub async fn run(
+    lake: &Lake,
+    commit: &Commit,
+    views: &[ViewChange],
+) -> Result<Committed, CommitError> {
+    check_shape(commit, views)?;
     let mut run = Run {
         lake,
         commit,
+        views: Views::of(views)?,
         work: commit
             .changes
             .iter()
@@ -58,7 +64,7 @@ pub async fn run(lake: &Lake, commit: &Commit) -> Result<Committed, CommitError>
     }
 }
 
-fn check_shape(commit: &Commit) -> Result<()> {
+fn check_shape(commit: &Commit, views: &[ViewChange]) -> Result<()> {
     let mut seen = BTreeSet::new();
     for change in &commit.changes {
         if !seen.insert(&change.table) {
@@ -68,7 +74,7 @@ fn check_shape(commit: &Commit) -> Result<()> {
             )));
         }
     }
-    if seen.is_empty() {
+    if seen.is_empty() && views.is_empty() {
         return Err(Error::invalid("a commit of no changes"));
     }
     Ok(())
@@ -77,6 +83,7 @@ fn check_shape(commit: &Commit) -> Result<()> {
 struct Run<'a> {
     lake: &'a Lake,
     commit: &'a Commit,
+    views: Views,
     work: Vec<Work<'a>>,
     started: Duration,
     attempts: u32,
@@ -139,18 +146,19 @@ impl Run<'_> {
     async fn attempt(&mut self) -> Result<Option<Committed>, CommitError> {
         let loaded = async {
             let bases = self.load().await?;
+            let standing = self.views.standing(self.lake).await?;
             if self.shows_some(&self.done_already(&bases)) {
-                return Ok(bases);
+                return Ok((bases, standing));
             }
-            self.make_missing(bases).await
+            Ok((self.make_missing(bases).await?, standing))
         };
         let loaded = loaded.await;
-        let bases = match loaded {
-            Ok(bases) => bases,
+        let (bases, standing) = match loaded {
+            Ok(loaded) => loaded,
             Err(CommitError::Failed(error)) => return self.silence(error).await,
             Err(error) => return Err(error),
         };
-        if self.took_place(&bases) {
+        if self.took_place(&bases, &standing) {
             return self.found(bases).map(Some);
         }
         let done = self.done_already(&bases);
@@ -159,6 +167,9 @@ impl Run<'_> {
                 return Ok(None);
             }
         } else {
+            if let Some(moved) = self.views.moved(&standing) {
+                return Err(self.displaced(moved));
+            }
             self.half = None;
             self.settle(&bases);
         }
@@ -201,9 +212,18 @@ impl Run<'_> {
         Ok(bases)
     }
 
+    /// A view stands elsewhere than planned, and so no attempt can win any more. Where one has been
+    /// unknown and no table tells, it may have won before the view moved on.
+    fn displaced(&mut self, moved: CommitError) -> CommitError {
+        if self.work.iter().any(Work::makes_snapshot) {
+            self.unresolved = None;
+        }
+        moved
+    }
+
     /// Whether this commit is visible already: a snapshot bears its id or, where it makes none,
     /// one of its own metadata files is or was the current one.
-    fn took_place(&self, bases: &Bases) -> bool {
+    fn took_place(&self, bases: &Bases, standing: &Standing) -> bool {
         if self.authored {
             return self.all_done(bases);
         }
@@ -215,9 +235,12 @@ impl Run<'_> {
         let Some(unresolved) = &self.unresolved else {
             return false;
         };
+        if let Some(seen) = self.views.took_place(standing) {
+            return seen;
+        }
         // A drop leaves nothing that it could be known by. Whoever did it, the tables are gone.
         if self.work.iter().all(|work| work.change.drop) {
-            return bases.iter().all(Option::is_none);
+            return bases.iter().all(Option::is_none) && self.views.are_gone(standing);
         }
         let written: BTreeSet<&str> = unresolved
             .swaps
@@ -293,6 +316,11 @@ impl Run<'_> {
             .filter(|file| self.shared.get(&file.location) != Some(&true))
             .collect();
         // Noted before: a write that reports failure may have been carried out.
+        let views = self.views.files.clone();
+        let views = views
+            .iter()
+            .filter(|file| self.shared.get(&file.location) != Some(&true));
+        let shared: Vec<&NewFile> = shared.into_iter().chain(views).collect();
         for file in &shared {
             self.shared.insert(file.location.clone(), false);
         }
@@ -314,7 +342,8 @@ impl Run<'_> {
     async fn swap(&mut self, prepared: Vec<Prepared>) -> Result<Option<Committed>, CommitError> {
         let swaps: Vec<Swap> = prepared.iter().map(|part| part.swap.clone()).collect();
         // A safety net over a backend that hangs, not logic: a simulation's clock has no part in it.
-        let asked = self.lake.catalog.swap(&swaps, &self.commit.guards);
+        let (views, guards) = (&self.views.swaps, &self.commit.guards);
+        let asked = self.lake.catalog.swap_all(&swaps, views, guards);
         let answer = tokio::time::timeout(SWAP_TIMEOUT, asked).await;
         let answer = answer.unwrap_or_else(|_| {
             Err(Error::unavailable(format!(
@@ -344,7 +373,8 @@ impl Run<'_> {
                 // An earlier attempt may have won before the guard fell.
                 if self.unresolved.is_some() {
                     let bases = self.load().await.map_err(CommitError::Failed)?;
-                    if self.took_place(&bases) {
+                    let standing = self.views.standing(self.lake).await?;
+                    if self.took_place(&bases, &standing) {
                         return self.found(bases).map(Some);
                     }
                     // A late arrival would meet the same guard, unless that is kept elsewhere.
@@ -397,6 +427,7 @@ impl Run<'_> {
             self.remove(part.obsolete.iter().map(String::as_str)).await;
             tables.push(part.table);
         }
+        self.remove(self.views.obsolete()).await;
         Committed {
             tables,
             attempts: self.attempts,

@@ -22,6 +22,7 @@ pub struct MemoryDatabase {
 #[derive(Debug, Default)]
 pub(crate) struct MemoryState {
     pub tables: BTreeMap<TableName, String>,
+    pub views: BTreeMap<TableName, String>,
     pub namespaces: BTreeSet<String>,
     pub leases: BTreeMap<String, LeaseState>,
     pub runs: BTreeMap<String, RunRecord>,

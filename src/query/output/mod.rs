@@ -2,6 +2,7 @@
 //! Knows nothing of settings but what it is given.
 
 pub mod datetime;
+pub mod interval_style;
 
 use std::fmt::Write;
 

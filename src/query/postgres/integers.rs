@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::datasource::cte_worktable::CteWorkTable;
@@ -14,6 +14,8 @@ use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::logical_plan::RecursiveQuery;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
+
+use super::marked::{Marks, marked};
 
 /// The plan with its whole numbers typed as Postgres types them.
 pub fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -141,6 +143,18 @@ fn recursive(query: RecursiveQuery) -> Result<LogicalPlan> {
     let term = term
         .transform_up_with_subqueries(|plan| work_table(plan, &name, &wanted))
         .data()?;
+    let marks: Vec<Marks> = schema
+        .fields()
+        .iter()
+        .zip(term.schema().fields())
+        .map(|(first, second)| {
+            let both = second.metadata().iter().chain(first.metadata());
+            both.map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
+        })
+        .collect();
+    let static_term = alike(Arc::unwrap_or_clone(static_term), &marks)?;
+    let term = alike(term, &marks)?;
     // What the second part gives must be of the first's types.
     let matches = term
         .schema()
@@ -162,8 +176,28 @@ fn recursive(query: RecursiveQuery) -> Result<LogicalPlan> {
             .collect();
         LogicalPlanBuilder::from(term).project(fields)?.build()?
     };
-    let query = RecursiveQuery::try_new(name, static_term, Arc::new(term), is_distinct)?;
+    let query = RecursiveQuery::try_new(name, Arc::new(static_term), Arc::new(term), is_distinct)?;
     Ok(LogicalPlan::RecursiveQuery(query))
+}
+
+/// Both parts must mark their columns alike: that one is an OID, say.
+fn alike(plan: LogicalPlan, marks: &[Marks]) -> Result<LogicalPlan> {
+    let fields = plan.schema().fields();
+    let is_alike = |(field, marks): (&FieldRef, &Marks)| {
+        let own = field.metadata();
+        own.len() == marks.len() && own.iter().all(|(key, value)| marks.get(key) == Some(value))
+    };
+    if fields.len() != marks.len() || fields.iter().zip(marks).all(is_alike) {
+        return Ok(plan);
+    }
+    let columns = plan.schema().columns().into_iter().zip(marks);
+    let columns: Vec<_> = columns
+        .map(|(column, marks)| {
+            let name = column.name.clone();
+            marked(Expr::Column(column), marks.clone()).alias(name)
+        })
+        .collect();
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
 }
 
 fn work_table(

@@ -16,6 +16,7 @@ mod json_edit;
 mod json_tree;
 mod kind;
 pub(super) mod lists;
+mod marked;
 mod math;
 mod number_format;
 mod operators;

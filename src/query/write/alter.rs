@@ -17,14 +17,17 @@ use super::types::{self, ColumnType};
 use super::update::{Finding, place_items};
 use super::{Result, WORK, Writer, Written, folded, quoted, refuse, unsupported};
 use crate::domain::TableName;
-use crate::query::catalog::Own;
 use crate::query::declared::{Check, Key, Kind};
+use crate::query::loader::Own;
 use crate::query::session::lock;
 
 impl Writer<'_> {
     pub(super) async fn alter_table(&self, alter: &ast::AlterTable) -> Result<Written> {
         let written = Written::tag("ALTER TABLE");
         self.check_access(&format!("table {}", alter.name))?;
+        if let Some(altered) = self.alter_view(alter).await? {
+            return Ok(altered);
+        }
         let Some(mut target) = self.find_target(&alter.name).await? else {
             let shown = super::target::shown(&alter.name);
             let message = format!("relation \"{shown}\" does not exist");
@@ -41,6 +44,7 @@ impl Writer<'_> {
                 return self.rename_table(target, to).await.map(|()| written);
             }
             target = self.alter(target, operation).await?;
+            self.check_views(&target, operation).await?;
         }
         self.put(target);
         Ok(written)
@@ -119,6 +123,7 @@ impl Writer<'_> {
             mut draft,
             ..
         } = target;
+        self.follow(&name, &new).await?;
         if draft.create.is_none() && !draft.temporary && draft.renamed_from.is_none() {
             draft.renamed_from = Some(name.clone());
         }

@@ -7,8 +7,8 @@ use iceberg::spec::DataFile;
 use super::target::Target;
 use super::{Result, WORK, Writer, parse, quoted, refuse};
 use crate::query::QueryError;
-use crate::query::catalog::Own;
 use crate::query::declared::Key;
+use crate::query::loader::Own;
 use crate::query::scan::IcebergTable;
 
 impl Writer<'_> {

@@ -16,8 +16,8 @@ use super::sink::Sink;
 use super::target::Target;
 use super::update::{Finding, assigned_items};
 use super::{Result, WORK, Writer, Written, folded, parse, quoted, refuse};
-use crate::query::catalog::Own;
 use crate::query::declared::Key;
+use crate::query::loader::Own;
 use crate::query::scan::{FILE_COLUMN, ROW_COLUMN, RowTable};
 
 impl Writer<'_> {

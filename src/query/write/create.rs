@@ -21,8 +21,8 @@ use crate::declare::layout::partition_spec;
 use crate::domain::TableName;
 use crate::lake::Table;
 use crate::lake::commit::{LOCATION, NewTable, SCRATCH};
-use crate::query::catalog::Own;
 use crate::query::declared::{Declared, PROPERTY};
+use crate::query::loader::Own;
 use crate::query::names;
 use crate::query::postgres::types::mark_of;
 use crate::query::session::lock;
@@ -153,13 +153,20 @@ impl Writer<'_> {
 
     /// Whether a table, or something that will be one, has this name.
     pub(super) async fn exists(&self, name: &TableName) -> Result<bool> {
-        if let Some(own) = lock(&self.session.writes).find(name) {
-            return Ok(own.is_some());
+        let (own, own_view) = {
+            let writes = lock(&self.session.writes);
+            let own = writes.find(name).map(|draft| draft.is_some());
+            (own, writes.find_view(name).map(|view| view.is_some()))
+        };
+        if own == Some(true) || own_view == Some(true) {
+            return Ok(true);
         }
-        if name.namespace() == TEMPORARY {
+        // What the transaction has dropped leaves its name free.
+        if own.is_some() || own_view.is_some() || name.namespace() == TEMPORARY {
             return Ok(false);
         }
-        if self.session.held_table(name).await?.is_some() {
+        let found = self.session.held_table(name).await?.is_some();
+        if found || self.find_view(name).await?.is_some() {
             return Ok(true);
         }
         let models = self.session.engine().lake().control.models().await?;

@@ -10,7 +10,7 @@ use super::insert::alias_of;
 use super::rewrite;
 use super::target::Target;
 use super::{Result, Writer};
-use crate::query::catalog::Own;
+use crate::query::loader::Own;
 use crate::query::scan::RowTable;
 use crate::query::session::Session;
 
@@ -63,6 +63,10 @@ impl Session {
                     let query = Statement::Query(query.clone());
                     described.plans.push(writer.plan(&query, Own::new()).await?);
                 }
+            }
+            Statement::CreateView(create) => {
+                let query = Statement::Query(create.query.clone());
+                writer.plan(&query, Own::new()).await?;
             }
             // Clients whose COPY fails only once it is run lose step with the protocol.
             Statement::Copy { .. } => {

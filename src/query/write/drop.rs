@@ -1,10 +1,10 @@
-//! DROP TABLE, CREATE SCHEMA, COMMENT.
+//! DROP TABLE, DROP VIEW, COMMENT.
 
-use datafusion::sql::sqlparser::ast::{self, CommentObject, SchemaName};
+use datafusion::sql::sqlparser::ast::{self, CommentObject};
 
-use super::target::{Target, shown, split};
+use super::dependents::Object;
+use super::target::{Meant, Target, split};
 use super::{Result, Writer, Written, folded, refuse, unsupported};
-use crate::domain::TableName;
 use crate::query::session::lock;
 
 /// The table property that other engines take for a table's comment too.
@@ -15,15 +15,21 @@ impl Writer<'_> {
         &self,
         names: &[ast::ObjectName],
         if_exists: bool,
+        cascade: bool,
     ) -> Result<Written> {
         self.check_access("DROP TABLE")?;
         let mut written = Written::tag("DROP TABLE");
         let mut dropped: Vec<Target> = Vec::new();
         for name in names {
-            match self.find_target(name).await? {
-                Some(target) => dropped.push(target),
+            match self.meant(name).await? {
+                Some(Meant::Table(target)) => dropped.push(*target),
+                Some(Meant::View(view, _)) => {
+                    let message = format!("\"{}\" is not a table", view.name());
+                    let hint = "Use DROP VIEW to remove a view.";
+                    return Err(refuse("42809", message).with_hint(hint));
+                }
                 None if if_exists => {
-                    written = written.noticed("00000", self.skipped(name).await?);
+                    written = written.noticed("00000", self.skipped(name, "table").await?);
                 }
                 None => {
                     let message = format!("table \"{}\" does not exist", split(name)?.1);
@@ -31,6 +37,11 @@ impl Writer<'_> {
                 }
             }
         }
+        let objects: Vec<_> = dropped
+            .iter()
+            .map(|target| (target.name.clone(), Object::Table))
+            .collect();
+        let written = self.drop_dependents(&objects, cascade, written).await?;
         let mut writes = lock(&self.session.writes);
         for target in dropped {
             writes.put(target.name, target.base, None);
@@ -38,62 +49,52 @@ impl Writer<'_> {
         Ok(written)
     }
 
-    async fn skipped(&self, name: &ast::ObjectName) -> Result<String> {
+    pub(super) async fn drop_views(
+        &self,
+        names: &[ast::ObjectName],
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<Written> {
+        self.check_access("DROP VIEW")?;
+        let mut written = Written::tag("DROP VIEW");
+        let mut dropped = Vec::new();
+        for name in names {
+            match self.meant(name).await? {
+                Some(Meant::View(name, view)) => dropped.push((name, view)),
+                Some(Meant::Table(target)) => {
+                    let message = format!("\"{}\" is not a view", target.name.name());
+                    let hint = "Use DROP TABLE to remove a table.";
+                    return Err(refuse("42809", message).with_hint(hint));
+                }
+                None if if_exists => {
+                    written = written.noticed("00000", self.skipped(name, "view").await?);
+                }
+                None => {
+                    let message = format!("view \"{}\" does not exist", split(name)?.1);
+                    return Err(refuse("42P01", message));
+                }
+            }
+        }
+        let objects: Vec<_> = dropped
+            .iter()
+            .map(|(name, _)| (name.clone(), Object::View))
+            .collect();
+        let written = self.drop_dependents(&objects, cascade, written).await?;
+        let mut writes = lock(&self.session.writes);
+        for (name, view) in dropped {
+            writes.put_view(name, Some(view), None);
+        }
+        Ok(written)
+    }
+
+    async fn skipped(&self, name: &ast::ObjectName, kind: &str) -> Result<String> {
         let (schema, table) = split(name)?;
         if let Some(schema) = schema
             && !self.has_schema(&schema).await?
         {
             return Ok(format!("schema \"{schema}\" does not exist, skipping"));
         }
-        Ok(format!("table \"{table}\" does not exist, skipping"))
-    }
-
-    pub(super) async fn has_schema(&self, schema: &str) -> Result<bool> {
-        if schema == "public" {
-            return Ok(true);
-        }
-        let namespaces = self.session.engine().lake().catalog.namespaces().await?;
-        Ok(namespaces.iter().any(|known| known == schema))
-    }
-
-    /// Declared at once, whatever becomes of the transaction: namespaces have no commit.
-    pub(super) async fn create_schema(
-        &self,
-        name: &SchemaName,
-        if_not_exists: bool,
-    ) -> Result<Written> {
-        self.check_access("database")?;
-        let name = match name {
-            SchemaName::Simple(name) | SchemaName::NamedAuthorization(name, _) => shown(name),
-            SchemaName::UnnamedAuthorization(user) => folded(user),
-        };
-        if name.starts_with("pg_")
-            || ["system", "information_schema", super::WORK].contains(&name.as_str())
-        {
-            return Err(refuse(
-                "42939",
-                format!("unacceptable schema name \"{name}\""),
-            ));
-        }
-        if TableName::new(&name, "t").is_err() {
-            return Err(refuse(
-                "42602",
-                format!(
-                    "\"{name}\" can't be a schema's name: letters, digits and _, the first no digit, at most 63"
-                ),
-            ));
-        }
-        let written = Written::tag("CREATE SCHEMA");
-        if self.has_schema(&name).await? {
-            if if_not_exists {
-                let message = format!("schema \"{name}\" already exists, skipping");
-                return Ok(written.noticed("42P06", message));
-            }
-            return Err(refuse("42P06", format!("schema \"{name}\" already exists")));
-        }
-        let catalog = &self.session.engine().lake().catalog;
-        catalog.create_namespace(&name).await?;
-        Ok(written)
+        Ok(format!("{kind} \"{table}\" does not exist, skipping"))
     }
 
     pub(super) async fn comment(
@@ -104,7 +105,7 @@ impl Writer<'_> {
     ) -> Result<Written> {
         match object {
             CommentObject::Table => {
-                let mut target = self.target(name).await?;
+                let mut target = self.table(name).await?;
                 target
                     .draft
                     .set_property(COMMENT, text.map(str::to_owned))?;
@@ -116,7 +117,7 @@ impl Writer<'_> {
                 let (Some(column), false) = (column, table.0.is_empty()) else {
                     return Err(refuse("42601", "column name must be qualified"));
                 };
-                let mut target = self.target(&table).await?;
+                let mut target = self.table(&table).await?;
                 let at = target.column(&column)?;
                 let schema = super::alter::with_field(&target, at, |field| {
                     field.doc = text.map(str::to_owned);
@@ -124,6 +125,7 @@ impl Writer<'_> {
                 target.draft.set_schema(schema)?;
                 self.put(target);
             }
+            CommentObject::View => self.comment_on_view(name, text).await?,
             other => return Err(unsupported(format!("COMMENT ON {other} is not supported"))),
         }
         Ok(Written::tag("COMMENT"))

@@ -13,7 +13,7 @@ use super::rewrite::{self, Caster, query_of};
 use super::sink::Sink;
 use super::target::Target;
 use super::{Result, Returned, Writer, Written, folded, parse, refuse, unsupported};
-use crate::query::catalog::Own;
+use crate::query::loader::Own;
 
 /// Rows on their way into a table: a plan with the table's columns, in its order.
 pub(super) struct Rows {

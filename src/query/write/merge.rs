@@ -14,7 +14,7 @@ use super::rewrite::{self, Caster, expression, is_default, item};
 use super::target::Target;
 use super::update::{Finding, assigned_values, place_items};
 use super::{Result, WORK, Writer, Written, parse, quoted, refuse, unsupported};
-use crate::query::catalog::Own;
+use crate::query::loader::Own;
 use crate::query::scan::RowTable;
 
 /// A MERGE, planned.

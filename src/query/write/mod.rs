@@ -13,12 +13,15 @@ mod conflict;
 mod copy;
 mod create;
 mod defaults;
+mod dependents;
 mod describe;
 mod drop;
 mod insert;
 mod merge;
+mod pending_views;
 mod publish;
 mod rewrite;
+mod schema;
 mod shape;
 mod sink;
 mod state;
@@ -26,6 +29,7 @@ mod target;
 mod truncate;
 mod types;
 mod update;
+mod view;
 
 pub use copy::{CopyColumn, CopyRows};
 pub use describe::Described;
@@ -39,7 +43,7 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{self, Statement};
 
-use super::catalog::Own;
+use super::loader::Own;
 use super::session::{Session, lock};
 use super::{Access, QueryError, QueryErrorKind, RowStream};
 use crate::domain::TableName;
@@ -59,8 +63,16 @@ pub struct Written {
     pub tag: String,
     /// Rows of RETURNING.
     pub rows: Option<Returned>,
-    /// What the client is told beside: (SQLSTATE, text).
-    pub notices: Vec<(&'static str, String)>,
+    /// What the client is told beside.
+    pub notices: Vec<Notice>,
+}
+
+/// What a client is told that is no error.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    pub sqlstate: &'static str,
+    pub text: String,
+    pub detail: Option<String>,
 }
 
 /// Rows of RETURNING, and the SELECT that names their columns.
@@ -80,7 +92,20 @@ impl Written {
     }
 
     fn noticed(mut self, sqlstate: &'static str, text: String) -> Self {
-        self.notices.push((sqlstate, text));
+        self.notices.push(Notice {
+            sqlstate,
+            text,
+            detail: None,
+        });
+        self
+    }
+
+    fn noticed_in_detail(mut self, sqlstate: &'static str, text: String, detail: String) -> Self {
+        self.notices.push(Notice {
+            sqlstate,
+            text,
+            detail: Some(detail),
+        });
         self
     }
 }
@@ -106,13 +131,18 @@ pub fn command(statement: &Statement) -> Option<&'static str> {
         S::CreateTable(table) if table.query.is_some() => "CREATE TABLE AS",
         S::CreateTable(_) => "CREATE TABLE",
         S::CreateSchema { .. } => "CREATE SCHEMA",
+        S::CreateView(view) if view.materialized => return None,
+        S::CreateView(_) => "CREATE VIEW",
+        S::AlterTable(alter) if is_alter_view(alter) => "ALTER VIEW",
         S::AlterTable(_) => "ALTER TABLE",
         S::Truncate(_) => "TRUNCATE TABLE",
         S::Comment { .. } => "COMMENT",
-        S::Drop {
-            object_type: ast::ObjectType::Table,
-            ..
-        } => "DROP TABLE",
+        S::Drop { object_type, .. } => match object_type {
+            ast::ObjectType::Table => "DROP TABLE",
+            ast::ObjectType::View => "DROP VIEW",
+            ast::ObjectType::Schema => "DROP SCHEMA",
+            _ => return None,
+        },
         S::Copy {
             to: false,
             target: ast::CopyTarget::Stdin,
@@ -120,6 +150,14 @@ pub fn command(statement: &Statement) -> Option<&'static str> {
         } => "COPY FROM",
         _ => return None,
     })
+}
+
+/// How an ALTER VIEW is told from an ALTER TABLE: the parser knows only the latter's actions.
+pub(super) const ALTER_VIEW_MARK: &str = "frazil_alter_view";
+
+fn is_alter_view(alter: &ast::AlterTable) -> bool {
+    let mark = alter.on_cluster.as_ref();
+    mark.is_some_and(|mark| mark.value == ALTER_VIEW_MARK)
 }
 
 /// One statement that writes, on its way.
@@ -163,7 +201,7 @@ impl Session {
                 if_not_exists,
                 ..
             } => writer.create_schema(schema_name, *if_not_exists).await,
-            S::AlterTable(alter) => writer.alter_table(alter).await,
+            S::AlterTable(alter) => Box::pin(writer.alter_table(alter)).await,
             S::Truncate(truncate) => writer.truncate(truncate).await,
             S::Comment {
                 object_type,
@@ -175,9 +213,22 @@ impl Session {
                     .comment(*object_type, object_name, comment.as_deref())
                     .await
             }
+            S::CreateView(create) => Box::pin(writer.create_view(create)).await,
             S::Drop {
-                if_exists, names, ..
-            } => writer.drop_tables(names, *if_exists).await,
+                object_type,
+                if_exists,
+                names,
+                cascade,
+                ..
+            } => match object_type {
+                ast::ObjectType::View => {
+                    Box::pin(writer.drop_views(names, *if_exists, *cascade)).await
+                }
+                ast::ObjectType::Schema => {
+                    Box::pin(writer.drop_schemas(names, *if_exists, *cascade)).await
+                }
+                _ => Box::pin(writer.drop_tables(names, *if_exists, *cascade)).await,
+            },
             other => Err(unsupported(format!("{other} is not supported"))),
         }
     }

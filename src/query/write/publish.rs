@@ -1,20 +1,40 @@
 //! The end of a transaction: all that it changed in one commit, or nothing of it.
 //! Must never tell of success or failure where it isn't known (I5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+
+use super::pending_views::PendingView;
 use super::state::{Pending, Writes};
-use super::{Error, refuse};
+use super::{Error, TEMPORARY, refuse};
 use crate::domain::TableName;
-use crate::lake::commit::{Commit, CommitError, TableChange};
+use crate::lake::commit::{Commit, CommitError, TableChange, ViewChange};
 use crate::lake::store::Store;
 use crate::query::session::{Session, lock};
 use crate::query::{QueryError, QueryErrorKind};
 
-/// A transaction's tables at a savepoint.
+/// What a transaction had changed at a savepoint.
 #[derive(Clone, Debug, Default)]
-pub struct Savepoint(BTreeMap<TableName, Pending>);
+pub struct Savepoint {
+    tables: BTreeMap<TableName, Pending>,
+    views: BTreeMap<TableName, PendingView>,
+    schemas: BTreeMap<String, bool>,
+}
+
+/// What COMMIT publishes.
+struct Changes {
+    tables: Vec<TableChange>,
+    views: Vec<ViewChange>,
+    schemas: BTreeMap<String, bool>,
+}
+
+impl Changes {
+    fn are_none(&self) -> bool {
+        self.tables.is_empty() && self.views.is_empty() && self.schemas.is_empty()
+    }
+}
 
 impl Session {
     /// Whether the open transaction has written anything.
@@ -29,9 +49,14 @@ impl Session {
     pub async fn commit_writes(&self) -> Result<(), QueryError> {
         let (changes, since) = {
             let writes = lock(&self.writes);
-            (writes.changes(), writes.since_ms)
+            let changes = Changes {
+                tables: writes.changes(),
+                views: writes.view_changes(),
+                schemas: writes.schemas.clone(),
+            };
+            (changes, writes.since_ms)
         };
-        if !changes.is_empty() {
+        if !changes.are_none() {
             let now = self.engine().lake().clock.now_ms();
             let age =
                 Duration::from_millis(now.saturating_sub(since.unwrap_or(now)).unsigned_abs());
@@ -61,22 +86,34 @@ impl Session {
         Ok(())
     }
 
-    async fn publish(&self, changes: Vec<TableChange>) -> Result<(), Error> {
+    async fn publish(&self, changes: Changes) -> Result<(), Error> {
         let lake = self.engine().lake();
-        let creates = changes.iter().filter(|change| change.must_create);
-        for change in creates {
-            let namespace = change.table.namespace();
+        let made = changes.tables.iter().filter(|change| change.must_create);
+        let made = made.map(|change| change.table.namespace());
+        let views = changes.views.iter().filter(|change| change.new.is_some());
+        let views = views.map(|change| change.view.namespace());
+        let own = changes.schemas.iter();
+        let own = own.filter_map(|(schema, made)| made.then_some(schema.as_str()));
+        let namespaces: BTreeSet<&str> = made.chain(views).chain(own).collect();
+        for namespace in namespaces {
             lake.catalog.create_namespace(namespace).await?;
         }
-        let commit = Commit {
-            id: lake.entropy.uuid(),
-            changes,
-            guards: Vec::new(),
-        };
-        match lake.commit(&commit).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(told(error)),
+        if !changes.tables.is_empty() || !changes.views.is_empty() {
+            let commit = Commit {
+                id: lake.entropy.uuid(),
+                changes: changes.tables,
+                guards: Vec::new(),
+            };
+            let done: BoxFuture<'_, _> = Box::pin(lake.commit_with_views(&commit, &changes.views));
+            done.await.map_err(told)?;
         }
+        for (schema, made) in &changes.schemas {
+            // Somebody has made a table in it meanwhile: the schema stays with it.
+            if !made && !lake.catalog.drop_namespace(schema).await? {
+                tracing::info!("schema {schema} stays: it is in use again");
+            }
+        }
+        Ok(())
     }
 
     /// Forgets what the transaction has written, and deletes its files.
@@ -96,12 +133,20 @@ impl Session {
 
     /// What [`Self::restore_writes`] goes back to.
     pub fn save_writes(&self) -> Savepoint {
-        Savepoint(lock(&self.writes).tables.clone())
+        let writes = lock(&self.writes);
+        Savepoint {
+            tables: writes.tables.clone(),
+            views: writes.views.clone(),
+            schemas: writes.schemas.clone(),
+        }
     }
 
     /// ROLLBACK TO a savepoint. Files written since are deleted at the transaction's end.
     pub fn restore_writes(&self, savepoint: &Savepoint) {
-        lock(&self.writes).tables = savepoint.0.clone();
+        let mut writes = lock(&self.writes);
+        writes.tables = savepoint.tables.clone();
+        writes.views = savepoint.views.clone();
+        writes.schemas = savepoint.schemas.clone();
     }
 
     /// Drops the session's temporary tables.
@@ -110,7 +155,9 @@ impl Session {
         let kept = |pending: &Pending| pending.draft.as_ref().is_none_or(|draft| !draft.temporary);
         writes.tables.retain(|_, pending| kept(pending));
         writes.temporary.clear();
-        if writes.tables.is_empty() {
+        writes.views.retain(|name, _| name.namespace() != TEMPORARY);
+        writes.temporary_views.clear();
+        if writes.tables.is_empty() && writes.views.is_empty() && writes.schemas.is_empty() {
             *writes = Writes::default();
         }
     }

@@ -2,15 +2,18 @@
 //! it; COMMIT makes one commit of it. Files are written before, names are all that stands here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use iceberg::spec::{DataFile, Schema, TableMetadataBuilder};
 
+use super::pending_views::PendingView;
 use crate::domain::TableName;
 use crate::lake::Table;
 use crate::lake::commit::{FileChange, NewTable, TableChange};
 use crate::lake::store::Store;
 use crate::query::declared::{Declared, PROPERTY};
 use crate::query::scan::{IcebergTable, Overlay};
+use crate::query::views::View;
 use crate::query::{QueryError, QueryErrorKind};
 
 /// A session's writes: of its open transaction, and the temporary tables that it has.
@@ -19,6 +22,10 @@ pub(in crate::query) struct Writes {
     pub tables: BTreeMap<TableName, Pending>,
     /// As the last transaction left them.
     pub temporary: BTreeMap<TableName, Draft>,
+    pub views: BTreeMap<TableName, PendingView>,
+    pub temporary_views: BTreeMap<TableName, Arc<View>>,
+    /// Schemas that the transaction makes (true) or drops.
+    pub schemas: BTreeMap<String, bool>,
     /// Every data file that this transaction wrote, to be deleted when it comes to nothing.
     pub written: Vec<(Store, String)>,
     /// When the first statement that wrote one of them began.
@@ -34,6 +41,9 @@ impl Default for Writes {
         Self {
             tables: BTreeMap::new(),
             temporary: BTreeMap::new(),
+            views: BTreeMap::new(),
+            temporary_views: BTreeMap::new(),
+            schemas: BTreeMap::new(),
             written: Vec::new(),
             since_ms: None,
             began_ms: 0,
@@ -262,7 +272,8 @@ impl Writes {
     }
 
     pub fn is_open(&self) -> bool {
-        !self.tables.is_empty() || !self.written.is_empty()
+        let names = self.tables.is_empty() && self.views.is_empty() && self.schemas.is_empty();
+        !names || !self.written.is_empty()
     }
 
     /// The changes that COMMIT publishes; temporary tables are not among them.
@@ -326,6 +337,8 @@ impl Writes {
         for draft in self.temporary.values() {
             kept.extend(draft.overlay.added.iter().map(|f| f.file_path().to_owned()));
         }
+        self.settle_views();
+        self.schemas.clear();
         self.since_ms = None;
         let written = std::mem::take(&mut self.written);
         // What a later statement of the same transaction replaced is of no use to anybody.
@@ -336,6 +349,8 @@ impl Writes {
     /// The transaction comes to nothing: its files, to be deleted.
     pub fn abandon(&mut self) -> Vec<(Store, String)> {
         self.tables.clear();
+        self.views.clear();
+        self.schemas.clear();
         self.since_ms = None;
         std::mem::take(&mut self.written)
     }

@@ -1,16 +1,21 @@
 //! The table that a statement changes: found as Postgres finds it, and refused where its rows have
 //! another writer.
 
+use std::sync::Arc;
+
 use datafusion::sql::sqlparser::ast;
 use iceberg::spec::{NestedFieldRef, SchemaRef};
 
 use super::state::Draft;
-use super::{Result, TEMPORARY, Writer, folded, refuse};
+use super::{Error, Result, TEMPORARY, Writer, folded, refuse};
 use crate::domain::{Ledger, TableName};
 use crate::lake::Table;
+use crate::lake::catalog::Relation;
+use crate::query::QueryError;
 use crate::query::catalog::CATALOG_NAME;
 use crate::query::declared::Declared;
 use crate::query::session::lock;
+use crate::query::views::View;
 
 /// The property of a model's table; the jobs room writes it.
 const MODEL_PROPERTY: &str = "frazil.model";
@@ -52,45 +57,112 @@ impl Target {
     }
 }
 
+/// What a name means.
+pub(super) enum Meant {
+    Table(Box<Target>),
+    View(TableName, Arc<View>),
+}
+
+fn unknown(name: &ast::ObjectName) -> Error {
+    refuse(
+        "42P01",
+        format!("relation \"{}\" does not exist", shown(name)),
+    )
+}
+
+/// The error for a view where only a table will do.
+pub(super) fn no_table(view: &TableName) -> Error {
+    refuse("42809", format!("\"{}\" is not a table", view.name()))
+        .with_hint("Use the statements for views: ALTER VIEW, DROP VIEW, COMMENT ON VIEW.")
+}
+
 impl Writer<'_> {
-    /// The table of a name. State `42P01` when there is none, `42809` when its rows are written by
-    /// a stream or a model.
+    /// The table whose rows a statement changes. State `42P01` when there is none, `42809` when its
+    /// rows are written by a stream or a model, `55000` for a view.
     pub(super) async fn target(&self, name: &ast::ObjectName) -> Result<Target> {
         self.check_access(&format!("table {name}"))?;
-        match self.find_target(name).await? {
-            Some(target) => Ok(target),
-            None => Err(refuse(
-                "42P01",
-                format!("relation \"{}\" does not exist", shown(name)),
-            )),
+        match self.meant(name).await? {
+            Some(Meant::Table(target)) => Ok(*target),
+            Some(Meant::View(view, _)) => Err(QueryError {
+                detail: Some("Views can't be written through here.".to_owned()),
+                ..refuse("55000", format!("cannot change view \"{}\"", view.name()))
+            }
+            .with_hint("Change the tables that the view reads.")),
+            None => Err(unknown(name)),
         }
     }
 
+    /// The table itself of a name. State `42P01` when there is none.
+    pub(super) async fn table(&self, name: &ast::ObjectName) -> Result<Target> {
+        self.check_access(&format!("table {name}"))?;
+        match self.find_target(name).await? {
+            Some(target) => Ok(target),
+            None => Err(unknown(name)),
+        }
+    }
+
+    /// The table of a name. State `42809` for a view.
     pub(super) async fn find_target(&self, name: &ast::ObjectName) -> Result<Option<Target>> {
+        match self.meant(name).await? {
+            Some(Meant::Table(target)) => Ok(Some(*target)),
+            Some(Meant::View(view, _)) => Err(no_table(&view)),
+            None => Ok(None),
+        }
+    }
+
+    /// What a name means on the search path.
+    pub(super) async fn meant(&self, name: &ast::ObjectName) -> Result<Option<Meant>> {
         for candidate in self.candidates(name)? {
-            let own = lock(&self.session.writes)
-                .find(&candidate)
-                .map(Option::<&Draft>::cloned);
+            let (own, own_view) = {
+                let writes = lock(&self.session.writes);
+                let own = writes.find(&candidate);
+                (
+                    own.map(Option::<&Draft>::cloned),
+                    writes.find_view(&candidate),
+                )
+            };
+            if let Some(Some(view)) = own_view {
+                return Ok(Some(Meant::View(candidate, view)));
+            }
             let (base, draft) = match own {
                 Some(None) => continue,
                 Some(Some(draft)) => (None, draft),
                 None if candidate.namespace() == TEMPORARY => continue,
                 None => match self.session.held_table(&candidate).await? {
-                    None => continue,
                     Some(table) => {
                         self.check_writable(&table).await?;
                         (Some(table.clone()), Draft::of(table))
                     }
+                    None => match self.find_view(&candidate).await? {
+                        Some(view) => return Ok(Some(Meant::View(candidate, view))),
+                        None => continue,
+                    },
                 },
             };
-            return Ok(Some(Target {
+            return Ok(Some(Meant::Table(Box::new(Target {
                 declared: draft.declared()?,
                 name: candidate,
                 base,
                 draft,
-            }));
+            }))));
         }
         Ok(None)
+    }
+
+    /// The view of this very name, as the transaction sees it.
+    pub(super) async fn find_view(&self, name: &TableName) -> Result<Option<Arc<View>>> {
+        let own = lock(&self.session.writes).find_view(name);
+        if let Some(own) = own {
+            return Ok(own);
+        }
+        if name.namespace() == TEMPORARY {
+            return Ok(None);
+        }
+        let engine = self.session.engine();
+        match engine.lake().relation(name).await? {
+            Some(Relation::View(at)) => Ok(engine.views().read(engine.lake(), &at).await?),
+            Some(Relation::Table(_)) | None => Ok(None),
+        }
     }
 
     /// The tables that a name may mean; the first that exists is meant.

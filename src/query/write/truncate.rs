@@ -16,7 +16,7 @@ impl Writer<'_> {
         let restart = matches!(truncate.identity, Some(TruncateIdentityOption::Restart));
         let mut targets = Vec::with_capacity(truncate.table_names.len());
         for table in &truncate.table_names {
-            targets.push(self.target(&table.name).await?);
+            targets.push(self.table(&table.name).await?);
         }
         for mut target in targets {
             if restart {

@@ -11,7 +11,7 @@ use super::defaults::Defaults;
 use super::rewrite::{self, Caster, column_item, column_of, expression, is_default, item};
 use super::target::Target;
 use super::{Result, Writer, Written, folded, refuse, unsupported};
-use crate::query::catalog::Own;
+use crate::query::loader::Own;
 use crate::query::scan::{FILE_COLUMN, ROW_COLUMN, RowTable};
 
 /// The rows that a statement changes, planned.

@@ -8,9 +8,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinOperator, ObjectName,
-    ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value, Visit,
-    Visitor,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinConstraint, JoinOperator,
+    ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins,
+    Value, Visit, Visitor,
 };
 
 use crate::query::names;
@@ -203,6 +203,9 @@ pub(super) fn is_aggregate(expr: &Expr) -> bool {
 /// Keeps a SELECT's columns and drops what the planner could stumble over: there are no rows.
 pub(super) fn simplify(select: &mut Select) {
     select.selection = Some(Expr::value(Value::Boolean(false)));
+    for from in &mut select.from {
+        forget_conditions(from);
+    }
     for item in &mut select.projection {
         let (expr, name) = match item {
             SelectItem::UnnamedExpr(expr) => {
@@ -226,6 +229,35 @@ pub(super) fn simplify(select: &mut Select) {
                 },
                 alias: name,
             };
+        }
+    }
+}
+
+/// No row meets another, whatever the conditions of joins say.
+fn forget_conditions(from: &mut TableWithJoins) {
+    fn of_factor(factor: &mut TableFactor) {
+        if let TableFactor::NestedJoin {
+            table_with_joins, ..
+        } = factor
+        {
+            forget_conditions(table_with_joins);
+        }
+    }
+    of_factor(&mut from.relation);
+    for join in &mut from.joins {
+        of_factor(&mut join.relation);
+        let (JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint)) = &mut join.join_operator
+        else {
+            continue;
+        };
+        if let JoinConstraint::On(condition) = constraint {
+            *condition = Expr::value(Value::Boolean(false));
         }
     }
 }

@@ -42,7 +42,7 @@ fn oid_arg(args: &Args<'_>, index: usize) -> Option<i32> {
 }
 
 /// A refusal that reaches the client with its own kind.
-fn refused(error: &WireError) -> datafusion::error::DataFusionError {
+pub(super) fn refused(error: &WireError) -> datafusion::error::DataFusionError {
     let kind = match error.sqlstate {
         "42704" => QueryErrorKind::UndefinedObject,
         "42501" => QueryErrorKind::State("42501"),
@@ -54,7 +54,7 @@ fn refused(error: &WireError) -> datafusion::error::DataFusionError {
 pub(super) fn register(context: &SessionContext, facts: &Arc<Facts>, cache: &Arc<CatalogCache>) {
     let mut all = session_functions(facts);
     all.extend(name_functions(facts, cache));
-    all.extend(definition_functions());
+    all.extend(super::definitions::all(facts, cache));
     all.extend(other_functions(facts));
     for function in all {
         context.register_udf(function.build());
@@ -354,32 +354,6 @@ fn split_name(name: &str) -> Vec<String> {
         }
     }
     parts
-}
-
-/// Definitions of things that don't exist here: there is nothing to define, so NULL.
-fn definition_functions() -> Vec<RowFunction> {
-    [
-        "pg_get_expr",
-        "pg_get_viewdef",
-        "pg_get_indexdef",
-        "pg_get_constraintdef",
-        "pg_get_triggerdef",
-        "pg_get_ruledef",
-        "pg_get_functiondef",
-        "pg_get_function_result",
-        "pg_get_function_arguments",
-        "pg_get_function_identity_arguments",
-        "pg_get_function_sqlbody",
-        "pg_get_partkeydef",
-        "pg_get_partition_constraintdef",
-        "pg_get_statisticsobjdef",
-        "pg_get_statisticsobjdef_columns",
-        "pg_get_serial_sequence",
-        "shobj_description",
-    ]
-    .into_iter()
-    .map(|name| RowFunction::new(name, DataType::Utf8, STABLE, |_| text(None::<String>)))
-    .collect()
 }
 
 fn other_functions(facts: &Arc<Facts>) -> Vec<RowFunction> {

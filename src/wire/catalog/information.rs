@@ -86,7 +86,12 @@ fn views(sources: &Sources<'_>) -> Result<RecordBatch> {
         "table_schema" => row.schema.as_str().into(),
         "table_name" => row.name.as_str().into(),
         "check_option" => "NONE".into(),
-        "is_updatable" | "is_insertable_into" => "NO".into(),
+        "view_definition" => row.shown_definition().into(),
+        "is_updatable"
+        | "is_insertable_into"
+        | "is_trigger_updatable"
+        | "is_trigger_deletable"
+        | "is_trigger_insertable_into" => "NO".into(),
         _ => Cell::Unset,
     })
 }
@@ -125,7 +130,10 @@ fn columns(sources: &Sources<'_>) -> Result<RecordBatch> {
             "column_name" => row.field.name().as_str().into(),
             "ordinal_position" => row.number.into(),
             "dtd_identifier" => row.number.to_string().into(),
-            "is_nullable" => (if row.field.is_nullable() { "YES" } else { "NO" }).into(),
+            "is_nullable" => match row.table.kind == 'r' && !row.field.is_nullable() {
+                true => "NO".into(),
+                false => "YES".into(),
+            },
             "data_type" => match element_of(row.pg.oid) {
                 Some(_) => "ARRAY".into(),
                 None => types.format(row.pg.oid.cast_signed(), -1).into(),

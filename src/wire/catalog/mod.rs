@@ -6,6 +6,7 @@
 //! real Postgres; its dynamic tables and its functions are not used: they load every table at each
 //! query and number objects by process.
 
+mod definitions;
 mod emptiness;
 mod functions;
 mod information;

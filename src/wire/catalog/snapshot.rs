@@ -8,6 +8,7 @@ use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use datafusion::catalog::CatalogProvider;
+use datafusion::datasource::TableType;
 use datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -21,6 +22,9 @@ use crate::wire::sqlstate::{Result, WireError};
 const FIRST_OID: u32 = 16_384;
 /// Older than this a snapshot is taken anew when somebody looks.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// The entry of a listed relation's schema that holds its comment.
+const COMMENT: &str = "comment";
 
 pub(super) const PG_CATALOG_OID: i32 = 11;
 pub(super) const PUBLIC_OID: i32 = 2200;
@@ -43,6 +47,16 @@ pub(super) struct TableEntry {
     pub kind: char,
     pub columns: SchemaRef,
     pub comment: Option<String>,
+    /// A view's query.
+    pub definition: Option<String>,
+}
+
+impl TableEntry {
+    /// A view's query as Postgres shows it; None for what has none.
+    pub fn shown_definition(&self) -> Option<String> {
+        let query = self.definition.as_ref()?;
+        Some(format!(" {query};"))
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -292,9 +306,14 @@ async fn take(catalog: &dyn CatalogProvider) -> Result<Snapshot> {
                 oid: oids.of("table", &format!("{name}.{table_name}")),
                 schema: name.clone(),
                 schema_oid,
-                kind: if name == "system" { 'v' } else { 'r' },
+                kind: match provider.table_type() {
+                    _ if name == "system" => 'v',
+                    TableType::View => 'v',
+                    _ => 'r',
+                },
+                comment: provider.schema().metadata().get(COMMENT).cloned(),
                 columns: provider.schema(),
-                comment: None,
+                definition: provider.get_table_definition().map(str::to_owned),
                 name: table_name,
             });
         }

@@ -20,6 +20,7 @@ use bytes::{BufMut, BytesMut};
 use chrono_tz::Tz;
 
 use super::sqlstate::Result;
+use crate::query::output::interval_style::IntervalStyle;
 
 /// How values are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,11 +43,15 @@ impl Format {
 pub struct Style {
     /// The zone in which `timestamptz` is shown.
     pub zone: Tz,
+    pub interval: IntervalStyle,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { zone: Tz::UTC }
+        Self {
+            zone: Tz::UTC,
+            interval: IntervalStyle::default(),
+        }
     }
 }
 

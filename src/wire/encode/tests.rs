@@ -18,7 +18,11 @@ fn text_in(array: impl Array + 'static, zone: Tz) -> Vec<Option<String>> {
     (0..array.len())
         .map(|row| {
             let mut out = BytesMut::new();
-            field(&column, Format::Text, row, &Style { zone }, &mut out).unwrap();
+            let style = Style {
+                zone,
+                ..Style::default()
+            };
+            field(&column, Format::Text, row, &style, &mut out).unwrap();
             let length = i32::from_be_bytes(out[..4].try_into().unwrap());
             (length >= 0).then(|| {
                 assert_eq!(out.len(), 4 + length as usize);

@@ -35,14 +35,14 @@ impl Column {
             Values::TimestampTz(a) => datetime::timestamptz(a.value(row), style.zone, b' ', out),
             Values::Interval(a) => {
                 let value = a.value(row);
-                datetime::interval(
+                style.interval.write(
                     value.months,
                     value.days,
                     value.nanoseconds.div_euclid(1000),
                     out,
                 );
             }
-            Values::Duration(a) => datetime::interval(0, 0, a.value(row), out),
+            Values::Duration(a) => style.interval.write(0, 0, a.value(row), out),
             Values::List(..) | Values::LargeList(..) => array::text(self, row, style, out)?,
             Values::Struct(..) | Values::Map(..) => json::write(self, row, style, out)?,
         }

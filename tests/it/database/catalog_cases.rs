@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use frazil::domain::TableName;
 use frazil::lake::ErrorKind;
-use frazil::lake::catalog::{Catalog, Guard, Swap, SwapOutcome};
+use frazil::lake::catalog::{Catalog, Guard, Pointer, Relation, Swap, SwapOutcome, ViewSwap};
 use frazil::lake::control::Lease;
 
 use super::backend::Backend;
@@ -455,4 +455,72 @@ pub async fn no_swap_of_a_displaced_holder_ends_after_its_successor_began(backen
         assert_eq!(seen, after, "{outcome:?} took place under the successor");
         backend.control.release(&new).await.unwrap();
     }
+}
+
+fn view(name: &str, expected: Option<&str>, new: Option<&str>) -> ViewSwap {
+    ViewSwap {
+        view: table(name),
+        expected: expected.map(str::to_owned),
+        new: new.map(str::to_owned),
+    }
+}
+
+pub async fn views_move_with_tables_and_share_their_names(backend: Backend) {
+    let catalog = &*backend.catalog;
+    assert!(catalog.keeps_views());
+    let swapped = SwapOutcome::Swapped;
+    let made = [view("shop.v", None, Some("v1"))];
+    let table_made = [swap("shop.t", None, Some("t1"))];
+    let done = catalog.swap_all(&table_made, &made, &[]).await.unwrap();
+    assert_eq!(done, swapped);
+    let names = [table("shop.t"), table("shop.v"), table("shop.none")];
+    let seen = catalog.load_relations(&names).await.unwrap();
+    let as_table = Relation::Table(Pointer::at("t1"));
+    let as_view = Relation::View("v1".into());
+    assert_eq!(seen, [Some(as_table), Some(as_view), None]);
+    // A view is no table.
+    assert_eq!(location(catalog, "shop.v").await, None);
+    assert_eq!(catalog.list().await.unwrap(), [table("shop.t")]);
+    let views = catalog.views().await.unwrap();
+    assert_eq!(views, [(table("shop.v"), "v1".to_owned())]);
+    assert_eq!(catalog.namespaces().await.unwrap(), ["shop"]);
+
+    // From elsewhere nothing moves, not the table beside it either.
+    let stale = [view("shop.v", Some("v0"), Some("v2"))];
+    let beside = [swap("shop.t", Some("t1"), Some("t2"))];
+    let done = catalog.swap_all(&beside, &stale, &[]).await.unwrap();
+    assert_eq!(done, SwapOutcome::Moved(table("shop.v")));
+    assert_eq!(location(catalog, "shop.t").await.as_deref(), Some("t1"));
+    // A table's name is taken for a view, and a view's for a table.
+    let over = [view("shop.t", None, Some("v2"))];
+    let done = catalog.swap_all(&[], &over, &[]).await.unwrap();
+    assert_eq!(done, SwapOutcome::Moved(table("shop.t")));
+    let over = [swap("shop.v", None, Some("t2"))];
+    let done = catalog.swap(&over, &[]).await;
+    assert!(!matches!(done, Ok(SwapOutcome::Swapped)), "{done:?}");
+
+    // The two change their places.
+    let tables = [
+        swap("shop.t", Some("t1"), None),
+        swap("shop.v", None, Some("t1")),
+    ];
+    let views = [
+        view("shop.v", Some("v1"), None),
+        view("shop.t", None, Some("v1")),
+    ];
+    let done = catalog.swap_all(&tables, &views, &[]).await.unwrap();
+    assert_eq!(done, swapped);
+    assert_eq!(location(catalog, "shop.v").await.as_deref(), Some("t1"));
+    let views = catalog.views().await.unwrap();
+    assert_eq!(views, [(table("shop.t"), "v1".to_owned())]);
+
+    assert!(!catalog.drop_namespace("shop").await.unwrap());
+    let tables = [swap("shop.v", Some("t1"), None)];
+    let views = [view("shop.t", Some("v1"), None)];
+    let done = catalog.swap_all(&tables, &views, &[]).await.unwrap();
+    assert_eq!(done, swapped);
+    catalog.create_namespace("shop").await.unwrap();
+    assert!(catalog.drop_namespace("shop").await.unwrap());
+    assert!(catalog.namespaces().await.unwrap().is_empty());
+    assert!(catalog.drop_namespace("shop").await.unwrap());
 }

@@ -75,6 +75,7 @@ conformance!(
     catalog_cases::racing_swaps_of_two_tables_never_tear_nor_wait_for_each_other;
     catalog_cases::a_drop_goes_together_with_moves,
     catalog_cases::several_tables_are_seen_together,
+    catalog_cases::views_move_with_tables_and_share_their_names,
     catalog_cases::eight_racing_makers_have_one_winner,
     catalog_cases::no_swap_of_a_displaced_holder_ends_after_its_successor_began,
     control_cases::a_lease_is_one_holders,

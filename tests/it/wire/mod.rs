@@ -10,5 +10,7 @@ mod numbers;
 mod process;
 mod psql;
 mod repeatable;
+mod scrolling;
 mod simple;
+mod views;
 mod writing;

@@ -166,7 +166,7 @@ async fn cursors_go_forward() {
         fails(&client, "declare c cursor for select 1").await,
         "25P01"
     );
-    let sql = "begin; declare c cursor for select value from generate_series(1, 100000) s(value) order by 1";
+    let sql = "begin; declare c no scroll cursor for select value from generate_series(1, 100000) s(value) order by 1";
     ask(&client, sql).await;
     assert_eq!(ask(&client, "fetch 2 from c").await, ["1", "2", "#2"]);
     assert_eq!(ask(&client, "move 3 in c").await, ["#3"]);
@@ -205,7 +205,7 @@ async fn what_is_refused_has_its_code() {
         ("select 'x'::int", "22P02"),
         ("select nope(1)", "42883"),
         ("create table t (a int)", "42501"),
-        ("create view v as select 1", "0A000"),
+        ("create view v as select 1", "42501"),
         ("copy (select 1) to '/tmp/x'", "42501"),
         ("copy system.types from stdin", "42501"),
         (

@@ -66,7 +66,7 @@ impl RestCatalog {
             )));
         }
         let mut changes = Vec::with_capacity(swaps.len());
-        for swap in super::super::in_order(swaps) {
+        for swap in super::super::tables_in_order(swaps) {
             let edit = edit_of(swap)?;
             if edit.renamed_from.is_some() {
                 return Err(Error::invalid(format!(

@@ -9,6 +9,7 @@ mod halves;
 mod ledgers;
 mod rows;
 mod server;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -177,7 +177,7 @@ pub(super) fn pg_attribute(sources: &Sources<'_>) -> Result<RecordBatch> {
         })
         .into(),
         "attcollation" => (if row.pg.oid == oid::TEXT { 100 } else { 0 }).into(),
-        "attnotnull" => (!row.field.is_nullable()).into(),
+        "attnotnull" => (row.table.kind == 'r' && !row.field.is_nullable()).into(),
         "atthasdef" | "atthasmissing" | "attisdropped" => false.into(),
         "attislocal" => true.into(),
         "attinhcount" => 0.into(),
@@ -215,6 +215,7 @@ pub(super) fn pg_views(sources: &Sources<'_>) -> Result<RecordBatch> {
         "schemaname" => row.schema.as_str().into(),
         "viewname" => row.name.as_str().into(),
         "viewowner" => OWNER.into(),
+        "definition" => row.shown_definition().into(),
         _ => Cell::Unset,
     })
 }

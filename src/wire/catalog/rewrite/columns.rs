@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{self, Expr, Ident, OrderByKind, Query, SelectItem, SetExpr};
 
 use super::build::{call, null, take};
-use super::types::{Identifier, identifier_type};
+use super::types::{Identifier, element, identifier_type};
 use crate::query::names;
 
 /// A cast to `regclass` and its like whose result is shown: as a name.
@@ -27,6 +27,59 @@ pub(super) fn show_by_name(expr: &mut Expr) {
     };
     let shown = take(expr);
     *expr = call(function, vec![shown]);
+}
+
+/// `x::regtype[]::text[]` is the types' names, within `coalesce` too.
+pub(super) fn show_types(expr: &mut Expr) {
+    match expr {
+        Expr::Cast {
+            expr: inner,
+            data_type,
+            ..
+        } if element(data_type).and_then(identifier_type) == Some(Identifier::Type) => {
+            let shown = take(inner);
+            *expr = call("frazil_type_names", vec![shown]);
+        }
+        Expr::Function(function) => {
+            if let ast::FunctionArguments::List(list) = &mut function.args {
+                for argument in &mut list.args {
+                    if let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(inner)) = argument {
+                        show_types(inner);
+                    }
+                }
+            }
+        }
+        Expr::Nested(inner) => show_types(inner),
+        _ => {}
+    }
+}
+
+/// Columns of `pg_type` that name a function, and `-` where there is none.
+const PROCEDURES: [&str; 8] = [
+    "typinput",
+    "typoutput",
+    "typreceive",
+    "typsend",
+    "typmodin",
+    "typmodout",
+    "typanalyze",
+    "typsubscript",
+];
+
+/// `typreceive <> 0`: the OID of no function is its name `-` here.
+pub(super) fn no_procedure(column: &Expr, other: &mut Expr) {
+    let name = match column {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(parts) => parts.last(),
+        _ => None,
+    };
+    let is_procedure =
+        name.is_some_and(|name| PROCEDURES.contains(&name.value.to_ascii_lowercase().as_str()));
+    let is_zero = matches!(other, Expr::Value(value)
+        if matches!(&value.value, ast::Value::Number(digits, _) if digits.as_str() == "0"));
+    if is_procedure && is_zero {
+        *other = Expr::value(ast::Value::SingleQuotedString("-".to_owned()));
+    }
 }
 
 /// `count` in `select count from (select count(*) from t) x` is Postgres's name: given to inner

@@ -26,9 +26,11 @@ use super::snapshot::CatalogCache;
 use crate::query::postgres::gathered::array_of_rows;
 use crate::wire::sqlstate::{Result, WireError};
 use build::{call, cast, null, number, plain_operator, take, unqualify};
-use columns::{name_inner_columns, show_by_name, spare_sorted, tell_apart};
+use columns::{
+    name_inner_columns, no_procedure, show_by_name, show_types, spare_sorted, tell_apart,
+};
 use subqueries::{at_most_one_row, correlate_by_equality};
-use types::{Identifier, identifier_type, is_text, plain_type};
+use types::{Identifier, identifier_type, is_text, is_text_array, plain_type};
 
 /// Whether a statement asks about the server, and so may need a fresh snapshot.
 pub(super) fn looks_at_catalogs(statement: &ast::Statement) -> bool {
@@ -73,6 +75,10 @@ pub(super) fn statement(
         facts,
         cache,
         catalogs,
+        names_stay: matches!(
+            statement,
+            ast::Statement::CreateView(_) | ast::Statement::CreateTable(_)
+        ),
         depth: 0,
     };
     match VisitMut::visit(statement, &mut rewrite) {
@@ -86,6 +92,8 @@ struct Rewrite<'a> {
     cache: &'a CatalogCache,
     /// The statement asks about the server.
     catalogs: bool,
+    /// The names of the query's columns are those of what it makes.
+    names_stay: bool,
     /// Queries around the one that is visited.
     depth: usize,
 }
@@ -95,7 +103,7 @@ impl VisitorMut for Rewrite<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<WireError> {
         self.depth += 1;
-        if self.depth == 1 {
+        if self.depth == 1 && !self.names_stay {
             spare_sorted(query);
         }
         if self.catalogs && emptiness::query_is_empty(query) {
@@ -121,7 +129,9 @@ impl VisitorMut for Rewrite<'_> {
         if self.depth > 1 {
             name_inner_columns(&mut select.projection);
         }
-        tell_apart(&mut select.projection);
+        if self.depth > 1 || !self.names_stay {
+            tell_apart(&mut select.projection);
+        }
         ControlFlow::Continue(())
     }
 
@@ -157,6 +167,8 @@ impl VisitorMut for Rewrite<'_> {
         {
             if is_text(data_type) {
                 show_by_name(inner);
+            } else if is_text_array(data_type) {
+                show_types(inner);
             } else if identifier_type(data_type) == Some(Identifier::Plain)
                 && let Err(error) = self.procedure(inner)
             {
@@ -179,7 +191,13 @@ impl VisitorMut for Rewrite<'_> {
             {
                 *expr = cast(number("0"), DataType::Int(None));
             }
-            Expr::BinaryOp { op, .. } => plain_operator(op),
+            Expr::BinaryOp { left, op, right } => {
+                plain_operator(op);
+                if self.catalogs {
+                    no_procedure(left, right);
+                    no_procedure(right, left);
+                }
+            }
             Expr::AnyOp { compare_op, .. } | Expr::AllOp { compare_op, .. } => {
                 plain_operator(compare_op);
             }

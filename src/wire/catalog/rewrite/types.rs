@@ -75,3 +75,18 @@ pub(super) fn is_text(data_type: &DataType) -> bool {
         DataType::Text | DataType::Varchar(_) | DataType::CharacterVarying(_)
     ) || plain_type(data_type) == Some(DataType::Text)
 }
+
+/// The element type of an array type.
+pub(super) fn element(data_type: &DataType) -> Option<&DataType> {
+    match data_type {
+        DataType::Array(
+            ast::ArrayElemTypeDef::SquareBracket(element, _)
+            | ast::ArrayElemTypeDef::AngleBracket(element),
+        ) => Some(element),
+        _ => None,
+    }
+}
+
+pub(super) fn is_text_array(data_type: &DataType) -> bool {
+    element(data_type).is_some_and(is_text)
+}
