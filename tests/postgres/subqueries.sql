@@ -47,3 +47,6 @@ select b.id, count(*), sum(i) from bags b, unnest(items) i group by b.id order b
 select b.id, g from bags b join lateral generate_series(1, b.id) g on g > 1 order by 1, 2;
 select b.id, e.key, e.value from bags b, jsonb_each(b.doc) e order by 1, 2;
 drop table people, paid, bags;
+select x, z, array[x] from (values (1), (2)) g(x), unnest(array[x, 2 * x]) l(z) order by 1, 2;
+select (select array[x, 5]) from (values (1), (2)) g(x) order by 1;
+select array[[x, 1], [2, x]] from (values (1)) g(x);

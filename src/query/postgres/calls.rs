@@ -471,7 +471,7 @@ fn plain_function(factor: &mut TableFactor) {
     };
 }
 
-fn reads_columns(expr: &Expr) -> bool {
+pub(super) fn reads_columns(expr: &Expr) -> bool {
     ast::visit_expressions(expr, |expr| match expr {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. } => {
             std::ops::ControlFlow::Break(())

@@ -168,7 +168,9 @@ pub fn expression(expr: &mut Expr) -> Flow {
         Expr::CompoundFieldAccess { root, access_chain } => Ok(field_of(root, access_chain)),
         Expr::Array(array) => {
             same_types(&mut array.elem.iter_mut().collect::<Vec<_>>());
-            Ok(None)
+            // The planner looks for columns of the query around in a call only.
+            let reads = array.elem.iter().any(super::calls::reads_columns);
+            Ok(reads.then(|| call("make_array", std::mem::take(&mut array.elem))))
         }
         Expr::Value(value) => Ok(match &value.value {
             Value::UnicodeStringLiteral(value) => Some(text(value.clone())),
