@@ -251,7 +251,13 @@ fn bound(tokens: &mut [TokenWithSpan], at: usize) {
     let Some(value) = before(tokens, colons) else {
         return;
     };
-    if tokens[colons].token != Token::DoubleColon {
+    // A column's name may be `following`.
+    let in_frame = before(tokens, value).is_some_and(|before| {
+        ["between", "and", "rows", "range", "groups"]
+            .into_iter()
+            .any(|text| is_word(&tokens[before], text))
+    });
+    if tokens[colons].token != Token::DoubleColon || !in_frame {
         return;
     }
     match (&tokens[value].token, &tokens[kind].token) {

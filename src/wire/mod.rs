@@ -16,6 +16,7 @@ mod encode;
 mod extended;
 pub mod frame;
 mod grant;
+mod known;
 mod listener;
 mod metrics;
 mod params;

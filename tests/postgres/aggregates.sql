@@ -91,3 +91,4 @@ select percentile_disc(0.9) within group (order by x) from (values ('b'), ('a'),
 select rank(2) within group (order by x), dense_rank(3) within group (order by x), percent_rank(2) within group (order by x), cume_dist(2) within group (order by x) from (values (3), (1), (1), (2), (4)) t(x);
 select rank(2) within group (order by x desc), cume_dist(2) within group (order by x desc) from (values (3), (1), (2), (null)) t(x);
 select rank(2) within group (order by x), percent_rank(2) within group (order by x), cume_dist(2) within group (order by x) from (values (1)) t(x) where x > 5;
+select percentile_disc(0.07) within group (order by x), percentile_disc(0.29) within group (order by x) from generate_series(1, 100) x;

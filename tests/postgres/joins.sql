@@ -58,3 +58,11 @@ select k, count(*) from (values (1, 10), (2, 20)) a(x, k) left join (values (100
 select * from (values (1, 10), (2, 20)) a(x, k) left join (values (100, 10)) b(y, k) using (k) left join (values (7, 10)) c(z, k) using (k) order by k;
 select * from (values ((select 3), 'a'), (4, (select 'b'))) t(x, y) order by x;
 values ((select 3));
+select * from (values (1), (2)) a(k) join (values (1)) b(k) using (k);
+select * from (values (1, 'x')) a(k, l) join (values (1)) b(k) using (K);
+select a.* from (values (1)) a(k) join (values (1)) b(k) using (k);
+select * from (values (1)) a("K") join (values (1, 2)) b("K", y) using ("K");
+select * from (values (1, 2)) a(k, x) join (values (1, 3)) b(k, y) using (k) join (values (1, 4)) c(k, z) using (k) order by z;
+create view merged as select * from (values (10, 1)) a(x, k) join (values (20, 1)) b(y, k) using (k);
+select * from merged;
+drop view merged;

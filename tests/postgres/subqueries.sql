@@ -50,3 +50,5 @@ drop table people, paid, bags;
 select x, z, array[x] from (values (1), (2)) g(x), unnest(array[x, 2 * x]) l(z) order by 1, 2;
 select (select array[x, 5]) from (values (1), (2)) g(x) order by 1;
 select array[[x, 1], [2, x]] from (values (1)) g(x);
+select x, (select i from unnest(x) i order by i desc limit 1) as top, (select count(*) from (values (array[1, 2]), (null::int[])) t(y) where t.y is not distinct from g.x) as n from (values (array[1, 2]), (null::int[]), ('{}'::int[])) g(x) order by 2;
+select d, (select count(*) from generate_series(1, 3) s(n) where n::text > d ->> 'a') as n from (values ('{"a": 1}'::jsonb), (null)) g(d) order by n;

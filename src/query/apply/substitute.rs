@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
@@ -34,8 +35,13 @@ fn expression(expr: Expr, values: &Values) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::OuterReferenceColumn(field, column) => match values.get(&column) {
             Some(value) => {
-                let value = value.cast_to(field.data_type())?;
-                Transformed::yes(Expr::Literal(value, None))
+                let value = match value.is_null() {
+                    true => ScalarValue::try_from(field.data_type())?,
+                    false => value.cast_to(field.data_type())?,
+                };
+                let marks = FieldMetadata::new_from_field(&field);
+                let marks = (!marks.is_empty()).then_some(marks);
+                Transformed::yes(Expr::Literal(value, marks))
             }
             None => Transformed::no(Expr::OuterReferenceColumn(field, column)),
         },

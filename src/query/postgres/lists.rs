@@ -70,7 +70,7 @@ fn parts(from: &TableWithJoins) -> Option<Vec<Part>> {
         let names: Vec<Ident> = match constraint(&join.join_operator)? {
             JoinConstraint::Using(names) => names
                 .iter()
-                .map(|name| name.0.last()?.as_ident().cloned())
+                .map(|name| name.0.last()?.as_ident().map(folded))
                 .collect::<Option<_>>()?,
             JoinConstraint::On(_) | JoinConstraint::None => Vec::new(),
             JoinConstraint::Natural => return None,
@@ -261,6 +261,14 @@ pub fn values_as_selects(values: &mut ast::Values) -> Option<SetExpr> {
         left: Box::new(left),
         right: Box::new(right),
     }))
+}
+
+/// A name as it is kept: lower case, unless it is quoted.
+fn folded(name: &Ident) -> Ident {
+    match name.quote_style {
+        Some(_) => name.clone(),
+        None => Ident::new(name.value.to_lowercase()),
+    }
 }
 
 fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {

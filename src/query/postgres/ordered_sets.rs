@@ -81,7 +81,9 @@ fn percentile(part: &Expr, key: &OrderByExpr, filter: Option<&Expr>) -> Expr {
         function.filter = Some(Box::new(both(there.clone(), filter)));
     }
     let count = counted(None, Some(there), filter);
-    let place = call("ceil", vec![binary(part.clone(), B::Multiply, count)]);
+    // As a double, as Postgres has it: 0.07 of a hundred is the eighth.
+    let part = cast(part.clone(), DataType::DoublePrecision);
+    let place = call("ceil", vec![binary(part, B::Multiply, count)]);
     let place = call(
         "greatest",
         vec![cast(place, DataType::BigInt(None)), number("1")],

@@ -2,11 +2,12 @@
 
 use datafusion::common::{Result, ScalarValue};
 
+use super::encodings::{convert_from, convert_to, decode, encode};
+use super::format::format;
 use super::function::{
     Function, MOST_TEXT_BYTES, Overload, Row, T, boolean, int4, null, on, refuse, text, texts,
     with_nulls,
 };
-use super::text_in;
 use crate::query::{QueryError, QueryErrorKind as Kind};
 
 pub fn all() -> Vec<Function> {
@@ -448,130 +449,6 @@ pub fn quote_literal(value: &str) -> String {
     }
 }
 
-/// The widest field that a format may ask for.
-const MOST_WIDTH: usize = 1 << 20;
-
-fn format(row: &Row<'_>) -> Result<String> {
-    let mut out = String::new();
-    let mut chars = row.text(0).chars().peekable();
-    let mut next = 1;
-    let few = || QueryError::new(Kind::InvalidParameter, "too few arguments for format()");
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            out.push(c);
-            continue;
-        }
-        let unfinished = || {
-            QueryError::new(
-                Kind::InvalidParameter,
-                "unterminated format() type specifier",
-            )
-        };
-        if chars.peek() == Some(&'%') {
-            chars.next();
-            out.push('%');
-            continue;
-        }
-        let mut number = digits(&mut chars);
-        let mut position = None;
-        if number.is_some() && chars.peek() == Some(&'$') {
-            chars.next();
-            position = number.take();
-            if position == Some(0) {
-                return refuse(
-                    Kind::InvalidParameter,
-                    "format specifies argument 0, but arguments are numbered from 1",
-                );
-            }
-        }
-        let mut to_left = false;
-        if number.is_none() {
-            while chars.next_if_eq(&'-').is_some() {
-                to_left = true;
-            }
-            number = digits(&mut chars);
-        }
-        let mut width = number.map_or(0, |width| width as i64);
-        if chars.next_if_eq(&'*').is_some() {
-            let at = match digits(&mut chars) {
-                Some(at) => {
-                    chars.next_if_eq(&'$');
-                    at
-                }
-                None => {
-                    next += 1;
-                    next - 1
-                }
-            };
-            if at >= row.len() {
-                return Err(few().into());
-            }
-            width = if row.is_null(at) {
-                0
-            } else {
-                row.text(at).trim().parse().unwrap_or(0)
-            };
-        }
-        let kind = chars.next().ok_or_else(unfinished)?;
-        if !['s', 'I', 'L'].contains(&kind) {
-            return refuse(
-                Kind::InvalidParameter,
-                format!("unrecognized format() type specifier \"{kind}\""),
-            );
-        }
-        let at = match position {
-            Some(at) => {
-                next = at + 1;
-                at
-            }
-            None => {
-                next += 1;
-                next - 1
-            }
-        };
-        if at >= row.len() {
-            return Err(few().into());
-        }
-        let value = match (kind, row.is_null(at)) {
-            ('s', true) => String::new(),
-            ('L', true) => "NULL".to_owned(),
-            ('I', true) => {
-                return refuse(
-                    Kind::State("22004"),
-                    "null values cannot be formatted as an SQL identifier",
-                );
-            }
-            ('I', false) => quote_ident(row.text(at)),
-            ('L', false) => quote_literal(row.text(at)),
-            _ => row.text(at).to_owned(),
-        };
-        let to_left = to_left || width < 0;
-        let width = usize::try_from(width.unsigned_abs()).unwrap_or(usize::MAX);
-        let missing = width.saturating_sub(value.chars().count());
-        if missing > MOST_WIDTH || out.len() + value.len() > MOST_TEXT_BYTES {
-            return refuse(Kind::State("54000"), "requested length too large");
-        }
-        let pad = " ".repeat(missing);
-        out.push_str(&if to_left { value + &pad } else { pad + &value });
-    }
-    Ok(out)
-}
-
-fn digits(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<usize> {
-    let mut number = None::<usize>;
-    while let Some(c) = chars.next_if(char::is_ascii_digit) {
-        let digit = c.to_digit(10)? as usize;
-        number = Some(
-            number
-                .unwrap_or(0)
-                .saturating_mul(10)
-                .saturating_add(digit)
-                .min(1 << 30),
-        );
-    }
-    number
-}
-
 fn unistr(value: &str) -> Result<String> {
     let wrong = || QueryError::new(Kind::State("42601"), "invalid Unicode escape");
     let mut out = String::new();
@@ -629,112 +506,5 @@ fn parse_ident(value: &str) -> Result<Vec<String>> {
             None if rest.is_empty() => return Ok(parts),
             None => return Err(wrong().into()),
         }
-    }
-}
-
-fn encode(bytes: &[u8], how: &str) -> Result<ScalarValue> {
-    use base64::Engine as _;
-    match how.to_ascii_lowercase().as_str() {
-        "hex" => text(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()),
-        "base64" => {
-            let whole = base64::engine::general_purpose::STANDARD.encode(bytes);
-            let lines: Vec<&str> = whole
-                .as_bytes()
-                .chunks(76)
-                .map(|line| std::str::from_utf8(line).unwrap_or(""))
-                .collect();
-            text(lines.join("\n"))
-        }
-        "escape" => text(escaped(bytes)),
-        _ => refuse(
-            Kind::InvalidParameter,
-            format!("unrecognized encoding: \"{how}\""),
-        ),
-    }
-}
-
-/// Bytes as text, those that are none in octal.
-pub fn escaped(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for byte in bytes {
-        match byte {
-            b'\\' => out.push_str("\\\\"),
-            0 | 0x80..=0xff => out.push_str(&format!("\\{byte:03o}")),
-            byte => out.push(char::from(*byte)),
-        }
-    }
-    out
-}
-
-fn decode(value: &str, how: &str) -> Result<ScalarValue> {
-    use base64::Engine as _;
-    let bytes = match how.to_ascii_lowercase().as_str() {
-        "hex" => text_in::hex_bytes(value)?,
-        "base64" => {
-            let bare: String = value.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-            match base64::engine::general_purpose::STANDARD.decode(bare) {
-                Ok(bytes) => bytes,
-                Err(_) => return refuse(Kind::InvalidParameter, "invalid base64 end sequence"),
-            }
-        }
-        "escape" => text_in::bytea(value)?,
-        _ => {
-            return refuse(
-                Kind::InvalidParameter,
-                format!("unrecognized encoding: \"{how}\""),
-            );
-        }
-    };
-    Ok(ScalarValue::Binary(Some(bytes)))
-}
-
-fn is_latin(name: &str) -> bool {
-    let name: String = name.to_ascii_lowercase().replace(['-', '_'], "");
-    ["latin1", "iso88591"].contains(&name.as_str())
-}
-
-fn is_utf8(name: &str) -> bool {
-    ["utf8", "utf-8", "unicode"].contains(&name.to_ascii_lowercase().as_str())
-}
-
-fn convert_from(bytes: &[u8], encoding: &str) -> Result<ScalarValue> {
-    if is_latin(encoding) {
-        return text(bytes.iter().map(|b| char::from(*b)).collect::<String>());
-    }
-    if !is_utf8(encoding) {
-        return refuse(
-            Kind::InvalidParameter,
-            format!("invalid source encoding name \"{encoding}\""),
-        );
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(value) => text(value),
-        Err(_) => refuse(
-            Kind::State("22021"),
-            "invalid byte sequence for encoding \"UTF8\"",
-        ),
-    }
-}
-
-fn convert_to(value: &str, encoding: &str) -> Result<ScalarValue> {
-    if is_utf8(encoding) {
-        return Ok(ScalarValue::Binary(Some(value.as_bytes().to_vec())));
-    }
-    if !is_latin(encoding) {
-        return refuse(
-            Kind::InvalidParameter,
-            format!("invalid destination encoding name \"{encoding}\""),
-        );
-    }
-    let bytes: Option<Vec<u8>> = value
-        .chars()
-        .map(|c| u8::try_from(u32::from(c)).ok())
-        .collect();
-    match bytes {
-        Some(bytes) => Ok(ScalarValue::Binary(Some(bytes))),
-        None => refuse(
-            Kind::State("22P05"),
-            "a character has no equivalent in encoding \"LATIN1\"",
-        ),
     }
 }

@@ -11,8 +11,9 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::interval_in::{self, Unit};
-use super::regexp;
-use crate::query::{QueryError, QueryErrorKind as Kind};
+use super::patterns::{like, similar};
+use super::row_values::{row_in, rows};
+use crate::query::QueryError;
 
 type Flow = ControlFlow<QueryError>;
 
@@ -215,100 +216,6 @@ fn operator(expr: &mut Expr) -> Respelled {
     rows(left, op, right)
 }
 
-/// The values of `(a, b)` or `row(a, b)`.
-fn row_values(expr: &Expr) -> Option<Vec<Expr>> {
-    match expr {
-        Expr::Tuple(values) => Some(values.clone()),
-        Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("row") => {
-            let FunctionArguments::List(list) = &function.args else {
-                return None;
-            };
-            list.args
-                .iter()
-                .map(|arg| match arg {
-                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
-                    _ => None,
-                })
-                .collect()
-        }
-        _ => None,
-    }
-}
-
-/// Rows are compared value by value, the first that differs decides.
-fn rows(left: &Expr, op: &B, right: &Expr) -> Respelled {
-    let (Some(left), Some(right)) = (row_values(left), row_values(right)) else {
-        return Ok(None);
-    };
-    let strict = match op {
-        B::Lt | B::LtEq => B::Lt,
-        B::Gt | B::GtEq => B::Gt,
-        B::Eq | B::NotEq => B::Eq,
-        _ => return Ok(None),
-    };
-    if left.len() != right.len() {
-        return Err(QueryError::new(
-            Kind::Syntax,
-            "unequal number of entries in row expressions",
-        ));
-    }
-    let each = |op: &B| -> Vec<Expr> {
-        let pairs = left.iter().zip(&right);
-        pairs
-            .map(|(l, r)| binary(l.clone(), op.clone(), r.clone()))
-            .collect()
-    };
-    Ok(Some(match op {
-        B::Eq => joined(each(&B::Eq), &B::And),
-        B::NotEq => joined(each(&B::NotEq), &B::Or),
-        _ => {
-            let (equal, less) = (each(&B::Eq), each(&strict));
-            let last = each(op);
-            let parts = (0..left.len())
-                .map(|index| {
-                    let mut all: Vec<Expr> = equal[..index].to_vec();
-                    let decides = if index + 1 == left.len() {
-                        &last
-                    } else {
-                        &less
-                    };
-                    all.push(decides[index].clone());
-                    joined(all, &B::And)
-                })
-                .collect();
-            joined(parts, &B::Or)
-        }
-    }))
-}
-
-/// `(a, b) in ((1, 2), (3, 4))`.
-fn row_in(expr: &mut Expr) -> Option<Expr> {
-    let Expr::InList {
-        expr: inner,
-        list,
-        negated,
-    } = expr
-    else {
-        return None;
-    };
-    let width = row_values(inner)?.len();
-    let parts = list
-        .iter()
-        .map(|item| {
-            (row_values(item)?.len() == width).then(|| rows(inner, &B::Eq, item).ok().flatten())?
-        })
-        .collect::<Option<Vec<_>>>()?;
-    let any = joined(parts, &B::Or);
-    Some(if *negated {
-        Expr::UnaryOp {
-            op: UnaryOperator::Not,
-            expr: Box::new(any),
-        }
-    } else {
-        any
-    })
-}
-
 fn unary(op: UnaryOperator, inner: &mut Expr) -> Option<Expr> {
     let function = match op {
         UnaryOperator::PGAbs => "abs",
@@ -328,126 +235,6 @@ pub fn extract(unit: &str, from: Expr) -> Expr {
         _ => "frazil_extract",
     };
     call(function, vec![text(unit.to_lowercase()), from])
-}
-
-fn similar(expr: &mut Expr) -> Respelled {
-    let Expr::SimilarTo {
-        negated,
-        expr: inner,
-        pattern,
-        escape_char,
-    } = expr
-    else {
-        return Ok(None);
-    };
-    let escape = match escape_char {
-        Some(value) => value
-            .value
-            .clone()
-            .into_string()
-            .unwrap_or_default()
-            .chars()
-            .next(),
-        None => Some('\\'),
-    };
-    let Some(pattern) = string(pattern) else {
-        return Ok(None);
-    };
-    let regex = regexp::similar(pattern, escape)?;
-    let op = if *negated {
-        B::PGRegexNotMatch
-    } else {
-        B::PGRegexMatch
-    };
-    Ok(Some(binary(take(inner), op, text(regex))))
-}
-
-/// A pattern whose escape is a backslash, as the engine has it.
-fn with_backslash(pattern: &str, escape: Option<char>) -> Result<String, QueryError> {
-    let mut out = String::with_capacity(pattern.len());
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        if Some(c) == escape {
-            match chars.next() {
-                Some(next) => {
-                    out.push('\\');
-                    out.push(next);
-                }
-                None => {
-                    return Err(QueryError::new(
-                        Kind::State("22025"),
-                        "LIKE pattern must not end with escape character",
-                    ));
-                }
-            }
-        } else if c == '\\' {
-            out.push_str("\\\\");
-        } else {
-            out.push(c);
-        }
-    }
-    Ok(out)
-}
-
-fn like(expr: &mut Expr) -> Respelled {
-    let case_insensitive = matches!(expr, Expr::ILike { .. });
-    let (Expr::Like {
-        negated,
-        any,
-        expr: inner,
-        pattern,
-        escape_char,
-    }
-    | Expr::ILike {
-        negated,
-        any,
-        expr: inner,
-        pattern,
-        escape_char,
-    }) = expr
-    else {
-        return Ok(None);
-    };
-    if *any {
-        let list = match pattern.as_mut() {
-            Expr::Array(array) => std::mem::take(&mut array.elem),
-            Expr::Tuple(items) => std::mem::take(items),
-            Expr::Nested(inner) => match inner.as_mut() {
-                Expr::Array(array) => std::mem::take(&mut array.elem),
-                _ => return Ok(None),
-            },
-            _ => return Ok(None),
-        };
-        let op = match (case_insensitive, *negated) {
-            (false, false) => B::PGLikeMatch,
-            (false, true) => B::PGNotLikeMatch,
-            (true, false) => B::PGILikeMatch,
-            (true, true) => B::PGNotILikeMatch,
-        };
-        let parts = list
-            .into_iter()
-            .map(|item| binary(inner.as_ref().clone(), op.clone(), item));
-        return Ok(Some(joined(parts.collect(), &B::Or)));
-    }
-    let escape = match escape_char {
-        Some(value) => {
-            let escape = value.value.clone().into_string().unwrap_or_default();
-            if escape.chars().count() > 1 {
-                return Err(
-                    QueryError::new(Kind::State("22025"), "invalid escape string")
-                        .with_hint("Escape string must be empty or one character."),
-                );
-            }
-            escape.chars().next()
-        }
-        None => Some('\\'),
-    };
-    if let Some(written) = string(pattern) {
-        let respelled = with_backslash(written, escape)?;
-        **pattern = text(respelled);
-        *escape_char = None;
-    }
-    Ok(None)
 }
 
 fn unit_of(field: &ast::DateTimeField) -> Option<Unit> {
@@ -617,7 +404,7 @@ fn is_number(expr: &Expr) -> bool {
     }
 }
 
-/// Texts, and numbers among doubles, take the type that one of their column says.
+/// Texts and nulls, and numbers among doubles, take the type that one of their column says.
 fn same_types(column: &mut [&mut Expr]) {
     let Some(kind) = column.iter().find_map(|expr| said_type(expr)) else {
         return;
@@ -636,7 +423,9 @@ fn same_types(column: &mut [&mut Expr]) {
         DataType::Text | DataType::Varchar(_) | DataType::Char(_)
     );
     for expr in column {
-        if (string(expr).is_some() && !text_type) || (doubles && is_number(expr)) {
+        let is_null = matches!(&**expr, Expr::Value(value) if value.value == Value::Null);
+        let open = is_null || string(expr).is_some();
+        if (open && !text_type) || (doubles && is_number(expr)) {
             let inner = take(expr);
             **expr = cast(inner, kind.clone());
         }
